@@ -1,0 +1,54 @@
+//! Runs one case of the hot path a fixed number of times, for counting its instructions:
+//! `valgrind --tool=callgrind hotpath CASE ROUNDS`.
+//!
+//! The difference between two numbers of rounds is the cost of the case alone.
+
+use std::hint::black_box;
+
+use waxwing_benches::payload::{self, Payload};
+use waxwing_benches::{key, message, request, ring, server_id};
+use waxwing_core::{Limits, Scratch, canonical};
+use waxwing_crypto::{sign_request, verify_request};
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let (Some(case), Some(rounds)) = (args.next(), args.next().and_then(|n| n.parse().ok())) else {
+        for Payload { name, .. } in payload::all() {
+            for kind in ["verify", "sign", "canonicalize"] {
+                println!("{kind}/{name}");
+            }
+        }
+        return;
+    };
+    let (kind, name) = case.split_once('/').expect("KIND/PAYLOAD");
+    let payload = payload::all().into_iter().find(|p| p.name == name).expect("a payload's name");
+    run(kind, &payload, rounds);
+}
+
+fn run(kind: &str, payload: &Payload, rounds: u32) {
+    let (limits, mut scratch) = (Limits::default(), Scratch::new());
+    let message = message(&payload.args);
+    match kind {
+        "verify" => {
+            let (ring, server_id) = (ring(), server_id());
+            for _ in 0..rounds {
+                verify_request(black_box(&message), &limits, &server_id, &ring, &mut scratch)
+                    .expect("it verifies");
+            }
+        }
+        "sign" => {
+            let (key, request, mut out) = (key(), request(&payload.args), Vec::new());
+            for _ in 0..rounds {
+                out.clear();
+                sign_request(&key, black_box(&request), &mut scratch, &mut out).expect("it signs");
+            }
+        }
+        "canonicalize" => {
+            let message = payload::not_canonical(&message);
+            for _ in 0..rounds {
+                black_box(canonical::canonicalize(black_box(&message), &limits).expect("JSON"));
+            }
+        }
+        _ => panic!("no such kind"),
+    }
+}

@@ -1,0 +1,175 @@
+//! One call: sign, send, verify, and once more if the server says with its signature that the clock is
+//! off.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use waxwing_core::message::{CanonicalWrite, Outcome, Request};
+use waxwing_core::{CanonicalJson, ClientId, KeyId, Scratch, ServerId, ToolName, WriteError};
+use waxwing_crypto::{SentRequest, sign_request};
+
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::error::{ClientError, Misuse};
+use crate::options::CallOptions;
+use crate::transport::Transport;
+use crate::verify::{Verifier, server_time};
+
+/// Calls the tools of one server as one client. Clones share connections and what was learned of the
+/// server's clock; calls may run at the same time.
+#[derive(Clone, Debug)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) client_id: ClientId<'static>,
+    pub(crate) server_id: ServerId<'static>,
+    pub(crate) key_id: KeyId<'static>,
+    pub(crate) verifier: Verifier,
+    pub(crate) timeout: Duration,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
+    pub(crate) transport: Transport,
+}
+
+impl Client {
+    pub(crate) const fn of(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
+
+    /// Calls a tool that answers at once, and decodes its output.
+    ///
+    /// # Errors
+    /// [`ClientError`]; after `Unreachable` or `Timeout` it is unknown whether the tool ran.
+    pub async fn call<Args, Output>(&self, tool: &str, args: &Args) -> Result<Output, ClientError>
+    where
+        Args: CanonicalWrite + ?Sized,
+        Output: DeserializeOwned,
+    {
+        self.call_with(tool, args, &CallOptions::new()).await
+    }
+
+    /// As [`Self::call`], with settings of its own.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn call_with<Args, Output>(
+        &self,
+        tool: &str,
+        args: &Args,
+        options: &CallOptions,
+    ) -> Result<Output, ClientError>
+    where
+        Args: CanonicalWrite + ?Sized,
+        Output: DeserializeOwned,
+    {
+        match self.call_raw(tool, args, options).await? {
+            Outcome::Ok(output) => decode(&output),
+            Outcome::Error(error) => Err(ClientError::Failed(error)),
+            other => Err(ClientError::OtherStatus(Box::new(other))),
+        }
+    }
+
+    /// Calls any tool and gives the verified outcome as it is, a signed error included.
+    ///
+    /// # Errors
+    /// [`ClientError`], though never `Failed`, `OtherStatus` or `Decode`.
+    pub async fn call_raw<Args: CanonicalWrite + ?Sized>(
+        &self,
+        tool: &str,
+        args: &Args,
+        options: &CallOptions,
+    ) -> Result<Outcome<'static>, ClientError> {
+        let tool = ToolName::new(tool).map_err(Misuse::ToolName)?;
+        let after = options.timeout.unwrap_or(self.inner.timeout);
+        let exchange = async {
+            let outcome = self.exchange(&tool, args, options).await?;
+            match server_time(&outcome) {
+                Some(server_ts_ms) => {
+                    self.inner.clock.learn(server_ts_ms);
+                    self.exchange(&tool, args, options).await
+                }
+                None => Ok(outcome),
+            }
+        };
+        tokio::time::timeout(after, exchange).await.unwrap_or(Err(ClientError::Timeout { after }))
+    }
+
+    /// The server's clock less this machine's in milliseconds, as far as signed replies have told; 0
+    /// until one did.
+    #[must_use]
+    pub fn clock_offset_ms(&self) -> i64 {
+        self.inner.clock.offset_ms()
+    }
+
+    /// How long a call may take in all.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.inner.timeout
+    }
+
+    pub(crate) fn entropy(&self) -> &Entropy {
+        &self.inner.entropy
+    }
+
+    async fn exchange<Args: CanonicalWrite + ?Sized>(
+        &self,
+        tool: &ToolName<'_>,
+        args: &Args,
+        options: &CallOptions,
+    ) -> Result<Outcome<'static>, ClientError> {
+        let Inner { transport, verifier, clock, .. } = &*self.inner;
+        let (message, sent) = self.sign(tool, args, options)?;
+        let raw = transport.post(message).await?;
+        verifier.outcome(&raw, &sent, clock.now_ms())
+    }
+
+    /// A signed message that was never sent before, and what its reply must repeat.
+    fn sign<Args: CanonicalWrite + ?Sized>(
+        &self,
+        tool: &ToolName<'_>,
+        args: &Args,
+        options: &CallOptions,
+    ) -> Result<(Vec<u8>, SentRequest), ClientError> {
+        let inner = &*self.inner;
+        let (request_id, nonce) = inner.entropy.ids()?;
+        let request = Request {
+            request_id,
+            ts_ms: inner.clock.now_ms(),
+            client_id: inner.client_id.borrowed(),
+            server_id: inner.server_id.borrowed(),
+            key_id: inner.key_id.borrowed(),
+            nonce,
+            tool: tool.borrowed(),
+            args: ByReference(args),
+            idempotency_key: options.idempotency_key.clone(),
+            tool_digest: options.tool_digest.clone(),
+            traceparent: options.traceparent.clone(),
+        };
+        let mut message = Vec::with_capacity(512);
+        let signature =
+            sign_request(&inner.verifier.key, &request, &mut Scratch::new(), &mut message)
+                .map_err(Misuse::Arguments)?;
+        let limit = inner.verifier.limits.max_message;
+        if message.len() > limit {
+            return Err(Misuse::TooLarge { bytes: message.len(), limit }.into());
+        }
+        let sent = SentRequest::new(&request, signature);
+        Ok((message, sent))
+    }
+}
+
+/// Arguments that stay the caller's.
+struct ByReference<'a, T: ?Sized>(&'a T);
+
+impl<T: CanonicalWrite + ?Sized> CanonicalWrite for ByReference<'_, T> {
+    fn write_canonical(&self, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), WriteError> {
+        self.0.write_canonical(scratch, out)
+    }
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(output: &CanonicalJson<'_>) -> Result<T, ClientError> {
+    output.decode().map_err(ClientError::Decode)
+}

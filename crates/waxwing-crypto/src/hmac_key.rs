@@ -1,0 +1,157 @@
+//! A shared secret for HMAC-SHA256 (RFC 2104, FIPS 180-4).
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use waxwing_core::Signature;
+use zeroize::Zeroizing;
+
+use crate::hex;
+use crate::key::VerificationFailed;
+
+/// Hex digits of an HMAC-SHA256 signature.
+pub(crate) const SIGNATURE_DIGITS: usize = 64;
+
+/// A secret of 32 bytes or more, kept as the keyed state of the hash, so that no message pays for the
+/// key again. Wiped when dropped; never printed.
+pub struct HmacKey {
+    keyed: Hmac<Sha256>,
+}
+
+/// A secret that is too weak to be a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WeakKey {
+    /// Fewer than [`HmacKey::MIN_LENGTH`] bytes.
+    #[error("a key needs at least {} bytes, this one has {length}", HmacKey::MIN_LENGTH)]
+    TooShort {
+        /// The bytes it has.
+        length: usize,
+    },
+    /// All bytes are equal, or a short pattern repeats.
+    #[error("a key must be random; this one repeats a pattern of {period} bytes")]
+    Repeats {
+        /// The bytes of the pattern.
+        period: usize,
+    },
+}
+
+impl HmacKey {
+    /// Bytes a secret must have: the output length of the hash (RFC 2104 §3).
+    pub const MIN_LENGTH: usize = 32;
+
+    /// Takes a secret.
+    ///
+    /// # Errors
+    /// [`WeakKey`] when it is too short, or a pattern of at most eight bytes repeated.
+    pub fn new(secret: &[u8]) -> Result<Self, WeakKey> {
+        if secret.len() < Self::MIN_LENGTH {
+            return Err(WeakKey::TooShort { length: secret.len() });
+        }
+        if let Some(period) = (1..=8).find(|period| repeats(secret, *period)) {
+            return Err(WeakKey::Repeats { period });
+        }
+        // HMAC takes a key of any length (RFC 2104 §2); the error type is that of other MACs.
+        let keyed = Hmac::new_from_slice(secret)
+            .map_err(|_| WeakKey::TooShort { length: secret.len() })?;
+        Ok(Self { keyed })
+    }
+
+    fn mac(&self, parts: [&[u8]; 2]) -> Hmac<Sha256> {
+        let mut mac = self.keyed.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        mac
+    }
+
+    pub(crate) fn sign(&self, parts: [&[u8]; 2]) -> [u8; SIGNATURE_DIGITS] {
+        hex::encode(&self.mac(parts).finalize().into_bytes())
+    }
+
+    /// Compares in constant time. A signature of another length costs the same hash.
+    pub(crate) fn verify(
+        &self,
+        parts: [&[u8]; 2],
+        signature: &Signature<'_>,
+    ) -> Result<(), VerificationFailed> {
+        let tag: Option<[u8; 32]> = hex::decode(signature);
+        let verdict = self.mac(parts).verify_slice(&tag.unwrap_or_default());
+        if tag.is_some() { verdict.map_err(|_| VerificationFailed) } else { Err(VerificationFailed) }
+    }
+
+    /// What `server_identity` shows of the key: 16 hex digits of a MAC over a fixed text, from which
+    /// neither the key nor a hash of it can be had (wire.md §6).
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let full = self.sign([b"waxwing/1 fingerprint", b""]);
+        full.iter().take(16).map(|digit| char::from(*digit)).collect()
+    }
+}
+
+fn repeats(secret: &[u8], period: usize) -> bool {
+    secret.iter().zip(secret.iter().skip(period)).all(|(a, b)| a == b)
+}
+
+impl fmt::Debug for HmacKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HmacKey(secret)")
+    }
+}
+
+/// A secret as it is read from a file, before it becomes a key: wiped when dropped, never printed.
+pub struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    /// Takes the bytes.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The bytes, for the one who makes a key of them.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretBytes(secret)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weak_secrets_are_refused() {
+        assert_eq!(HmacKey::new(&[1; 31]).unwrap_err(), WeakKey::TooShort { length: 31 });
+        assert_eq!(HmacKey::new(&[0; 32]).unwrap_err(), WeakKey::Repeats { period: 1 });
+        assert_eq!(HmacKey::new(&b"abcd".repeat(8)).unwrap_err(), WeakKey::Repeats { period: 4 });
+        assert!(HmacKey::new(b"0123456789abcdef0123456789abcdef").is_ok());
+    }
+
+    #[test]
+    fn a_key_shows_nothing_of_its_secret() {
+        let key = HmacKey::new(b"0123456789abcdef0123456789abcdef").unwrap();
+        assert_eq!(format!("{key:?}"), "HmacKey(secret)");
+        assert_eq!(key.fingerprint().len(), 16);
+    }
+
+    #[test]
+    fn signatures_of_another_length_are_refused() {
+        let key = HmacKey::new(b"0123456789abcdef0123456789abcdef").unwrap();
+        let signature = String::from_utf8(key.sign([b"a", b"b"]).to_vec()).unwrap();
+        let right = Signature::new(signature.as_str()).unwrap();
+        assert!(key.verify([b"ab", b""], &right).is_ok());
+        assert!(key.verify([b"a", b"c"], &right).is_err());
+        for wrong in ["0".repeat(64), signature.repeat(2), "f".repeat(128)] {
+            let wrong = Signature::new(wrong).unwrap();
+            assert!(key.verify([b"a", b"b"], &wrong).is_err());
+        }
+    }
+}

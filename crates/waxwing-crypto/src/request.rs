@@ -1,0 +1,125 @@
+//! Signs and verifies requests: steps 1 to 6 of wire.md §5.
+
+use std::ops::Deref;
+
+use waxwing_core::message::{CanonicalWrite, MessageError, Request, Unverified, VERSION};
+use waxwing_core::{
+    CallError, CanonicalJson, ErrorCode, Limits, Scratch, ServerId, Signature, WriteError,
+};
+
+use crate::key::{Key, SignatureText};
+use crate::ring::{Found, KeyRing};
+
+/// A request whose signature has been verified with a key of the client it names, for this server.
+/// Its time and nonce have not been judged yet: that is [`admit`](crate::admit).
+#[derive(Debug)]
+pub struct Verified<'a> {
+    checked: Unverified<'a, Request<'a>>,
+}
+
+impl<'a> Verified<'a> {
+    /// The signature that verified, which names the request and everything in it.
+    #[must_use]
+    pub const fn signature(&self) -> &Signature<'a> {
+        self.checked.signature()
+    }
+}
+
+impl<'a> Deref for Verified<'a> {
+    type Target = Request<'a>;
+
+    fn deref(&self) -> &Request<'a> {
+        self.checked.claim()
+    }
+}
+
+/// Why bytes are not a request that can be believed: the peer's fault, and answered unsigned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestFault {
+    /// Not the JSON of wire.md §1 or the shape of §2.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// Meant for another server.
+    #[error("this request is meant for another server")]
+    WrongServer,
+    /// Unknown client, unknown key or wrong signature: they are told apart nowhere.
+    #[error("the client, the key or the signature is not known here")]
+    Unauthenticated,
+}
+
+impl RequestFault {
+    /// What the peer is told, in a refusal.
+    #[must_use]
+    pub fn to_call_error(&self) -> CallError {
+        let code = match self {
+            Self::Message(error) => error.code(),
+            Self::WrongServer => ErrorCode::WrongServer,
+            Self::Unauthenticated => ErrorCode::Unauthenticated,
+        };
+        let error = CallError::new(code, self.to_string());
+        let details = match (code, self) {
+            (ErrorCode::UnsupportedVersion, _) => serde_json::json!({"supported": [VERSION]}),
+            (ErrorCode::Malformed, Self::Message(fault)) => {
+                serde_json::json!({"offset": fault.offset(), "reason": self.to_string()})
+            }
+            _ => return error,
+        };
+        match CanonicalJson::from_serialize(&details) {
+            Ok(details) => error.with_details(details),
+            Err(_) => error,
+        }
+    }
+}
+
+/// Writes `request` canonically behind what `out` holds, signs it and gives its signature, which the
+/// reply must name.
+///
+/// # Errors
+/// [`WriteError`] when the arguments have no canonical form or are no object.
+pub fn sign_request<A: CanonicalWrite>(
+    key: &Key,
+    request: &Request<'_, A>,
+    scratch: &mut Scratch,
+    out: &mut Vec<u8>,
+) -> Result<Signature<'static>, WriteError> {
+    let draft = request.draft(key.signature_digits(), scratch, out)?;
+    let digits = key.sign(draft.signed(out));
+    draft.complete(out, digits.as_bytes()).map_err(|_| WriteError::NotObject)?;
+    Ok(digits.to_signature())
+}
+
+/// Reads a request and verifies its signature. A canonical message is verified where it stands:
+/// nothing is copied or allocated.
+///
+/// # Errors
+/// [`RequestFault`], in the order of wire.md §5: JSON, shape, audience, then key and signature alike.
+#[inline]
+pub fn verify_request<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+    server_id: &ServerId<'_>,
+    ring: &KeyRing,
+    scratch: &'a mut Scratch,
+) -> Result<Verified<'a>, RequestFault> {
+    let unverified = Request::read(bytes, limits, scratch)?;
+    let claim = unverified.claim();
+    if claim.server_id.as_str() != server_id.as_str() {
+        return Err(RequestFault::WrongServer);
+    }
+    let found = ring.find_or_decoy(&claim.client_id, &claim.key_id);
+    let (Found::Key(key) | Found::Decoy(key)) = found;
+    let verdict = key.verify(unverified.signed().map(str::as_bytes), unverified.signature());
+    match (found, verdict) {
+        (Found::Key(_), Ok(())) => Ok(Verified { checked: unverified }),
+        _ => Err(RequestFault::Unauthenticated),
+    }
+}
+
+impl SignatureText {
+    pub(crate) fn to_signature(&self) -> Signature<'static> {
+        let text = String::from_utf8_lossy(self.as_bytes()).into_owned();
+        #[expect(clippy::expect_used, reason = "hex::encode writes nothing but hex digits")]
+        Signature::new(text).expect("hex digits")
+    }
+}

@@ -1,0 +1,35 @@
+//! Durable jobs: a pure state machine, an engine that runs work, and the contract of its stores.
+//!
+//! The crate knows nothing of tools, HTTP or SQL. A [`Runner`] does the work, a [`Store`] keeps the
+//! truth, the [`Engine`] moves jobs between them. Store authors run [`contract`] against theirs.
+
+mod backoff;
+mod cancellation;
+mod clock;
+pub mod contract;
+mod engine;
+mod input;
+mod job;
+mod memory;
+pub mod record;
+mod runner;
+pub mod settlement;
+pub mod state;
+mod store;
+
+pub use backoff::{Backoff, Jitter};
+pub use cancellation::{Cancellation, Canceller};
+pub use clock::{Clock, ManualClock, RuntimeClock, SystemClock, millis};
+pub use engine::{Drained, Engine, EngineConfig};
+pub use input::{Answered, Answers, Exchange, InputKey, InputRequest, InputRequests, InvalidInput};
+pub use job::{
+    Attempt, CancelRequest, Cause, Failure, Idempotency, NewJob, NonceRecord, Phase, Progress,
+    Snapshot,
+};
+pub use memory::MemoryStore;
+pub use runner::{JobContext, JobFailure, Retry, RunOutcome, Runner};
+pub use store::{
+    Admission, Beat, BeatVerdict, Bound, Bounds, CancelVerdict, Census, Claim, Claimed, Durability,
+    Filter, Listed, Outcome, Page, PurgeVerdict, RequeueVerdict, Seen, Settle, SettleVerdict,
+    Started, Store, StoreError, StoreInfo, Swept, Ticket,
+};

@@ -1,0 +1,185 @@
+//! Why an admitted call has no result, by blame, and the one map from there to the wire.
+
+use serde_json::json;
+use waxwing_core::{CallError, CanonicalJson, ErrorCode, JobId, ToolDigest, ToolName, WriteError};
+use waxwing_jobs::StoreError;
+use waxwing_tools::CallFailure;
+
+/// What a peer is told to wait when there is no room for its job, in milliseconds.
+const RETRY_AFTER_MS: u64 = 1_000;
+
+/// Why an admitted call has no result. Its `Display` is for the log.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallFault {
+    /// The caller's fault: it may not use this tool.
+    #[error("{tool} is not allowed to this client")]
+    Forbidden {
+        /// The tool.
+        tool: ToolName<'static>,
+    },
+    /// The caller's knowledge is old: the tool is not the one it pinned.
+    #[error("{tool} is not the pinned one")]
+    ToolChanged {
+        /// The tool.
+        tool: ToolName<'static>,
+        /// Its digest now; reserved tools have none.
+        digest: Option<ToolDigest<'static>>,
+    },
+    /// The caller's fault: its idempotency key stands for another call.
+    #[error("the idempotency key stands for another call")]
+    Conflict,
+    /// The caller's fault: the store has seen the nonce, from another replica or an earlier life.
+    #[error("the nonce was seen before")]
+    Replayed,
+    /// The caller's fault: no such job for this client.
+    #[error("no such job for this client")]
+    UnknownJob,
+    /// The caller's fault: its idempotency key stands for a job that is gone.
+    #[error("the idempotency key has outlived job {id}")]
+    Outlived {
+        /// The job that was.
+        id: JobId<'static>,
+    },
+    /// No room for the job; nothing was stored.
+    #[error("too many unfinished jobs {whose}")]
+    TooManyJobs {
+        /// Which bound: completes "unfinished jobs".
+        whose: &'static str,
+    },
+    /// No room for the nonce; nothing was stored.
+    #[error("too many nonces within the clock window")]
+    TooManyCalls,
+    /// The first call with this idempotency key has not ended in the time a call waits for it.
+    #[error("the first call with this idempotency key still runs")]
+    StillRunning,
+    /// The first call with this idempotency key was stopped by an operator.
+    #[error("the first call with this idempotency key was stopped")]
+    Stopped,
+    /// The server died while it ran the first call with this idempotency key.
+    #[error("the server stopped during the first call with this idempotency key")]
+    Interrupted,
+    /// The failure that the first call with this idempotency key was told.
+    #[error("the first call with this idempotency key failed: {0}")]
+    Told(CallError),
+    /// The tool's or its caller's fault.
+    #[error("{}", chain(.0))]
+    Tool(#[from] CallFailure),
+    /// The outside world's: the store.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The tool's fault: a value of it has no canonical form.
+    #[error("a value has no canonical form: {0}")]
+    Unwritable(#[from] WriteError),
+    /// A bug of ours.
+    #[error("a bug: {0}")]
+    Bug(&'static str),
+}
+
+impl CallFault {
+    /// What the caller is told: the one map to wire.md §8.
+    pub(crate) fn to_call_error(&self, correlation_id: &str) -> CallError {
+        match self {
+            Self::Forbidden { tool } => CallError::new(
+                ErrorCode::Forbidden,
+                format!("You may not use {tool}. Call list_tools for the tools you may use."),
+            ),
+            Self::ToolChanged { tool, digest } => tool_changed(tool, digest.as_ref()),
+            Self::Conflict => CallError::new(
+                ErrorCode::Conflict,
+                "This idempotency key was used for another tool or other arguments. Repeat the \
+                 call exactly, or use a new key.",
+            ),
+            Self::Replayed => CallError::new(
+                ErrorCode::Replayed,
+                "This nonce was used before. Send a new message with a new nonce and time.",
+            ),
+            Self::UnknownJob => CallError::new(
+                ErrorCode::UnknownJob,
+                "There is no such job of yours: it never was, or its time is over.",
+            ),
+            Self::Outlived { id } => CallError::new(
+                ErrorCode::UnknownJob,
+                format!(
+                    "This idempotency key stands for job {id}, whose time is over. Use a new key \
+                     to run the call again."
+                ),
+            ),
+            Self::TooManyJobs { whose } => overloaded(format!(
+                "There are too many unfinished jobs {whose}. Nothing was stored; send the call \
+                 again later, or cancel a job."
+            )),
+            Self::TooManyCalls => overloaded(
+                "There were too many calls within the clock window. Nothing was stored; send the \
+                 call again later."
+                    .to_owned(),
+            ),
+            Self::StillRunning => CallError::new(
+                ErrorCode::Timeout,
+                "The call still runs. Send it again with the same idempotency key to get its \
+                 outcome.",
+            )
+            .with_retry_after_ms(RETRY_AFTER_MS),
+            Self::Stopped => CallError::new(
+                ErrorCode::ToolFailed,
+                "The call with this idempotency key was stopped before it had a result.",
+            ),
+            Self::Interrupted => internal(
+                "The server stopped during the call with this idempotency key; whether it had its \
+                 effect is unknown. Use a new key to run it again.",
+                correlation_id,
+            ),
+            Self::Told(error) => error.clone(),
+            Self::Tool(failure) => failure.to_call_error(correlation_id),
+            Self::Store(_) => internal(
+                "The server could not reach what it stores, so whether the call had its effect is \
+                 unknown. A retry with the same idempotency key is safe.",
+                correlation_id,
+            ),
+            Self::Unwritable(_) | Self::Bug(_) => {
+                internal("The server met a fault of its own.", correlation_id)
+            }
+        }
+    }
+}
+
+fn tool_changed(tool: &ToolName<'_>, digest: Option<&ToolDigest<'_>>) -> CallError {
+    let Some(digest) = digest else {
+        let text = format!("{tool} is part of every server and has no digest; send none with it.");
+        return CallError::new(ErrorCode::ToolChanged, text);
+    };
+    let text = format!(
+        "{tool} is no longer defined as you know it. Look at its definition in list_tools, then \
+         send the digest given there."
+    );
+    with_details(CallError::new(ErrorCode::ToolChanged, text), &json!({ "digest": digest }))
+}
+
+fn overloaded(text: String) -> CallError {
+    CallError::new(ErrorCode::Overloaded, text).with_retry_after_ms(RETRY_AFTER_MS)
+}
+
+fn internal(text: &str, correlation_id: &str) -> CallError {
+    let text = format!("{text} Correlation id: {correlation_id}.");
+    let details = json!({ "correlation_id": correlation_id });
+    with_details(CallError::new(ErrorCode::Internal, text), &details)
+}
+
+/// Details are for programs: where they cannot be written the message still says everything.
+pub(crate) fn with_details(error: CallError, details: &serde_json::Value) -> CallError {
+    match CanonicalJson::from_serialize(details) {
+        Ok(details) => error.with_details(details),
+        Err(_) => error,
+    }
+}
+
+/// An error and what is behind it, in one line for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,74 @@
+//! Health, on its own listener (wire.md §9): `/livez` says that the process answers, `/readyz` that
+//! it takes calls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{ALLOW, HOST, HeaderValue, ORIGIN};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::time::timeout;
+use waxwing_core::{ClientId, JobId};
+
+use super::hosts::{HostVerdict, Hosts};
+use super::responses::{Then, text, with_header};
+use crate::service::{Course, Service};
+
+/// How long the store may take to answer before the server counts as not ready.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the admin listener answers with.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    pub(crate) service: Arc<Service>,
+    pub(crate) hosts: Hosts,
+}
+
+impl Admin {
+    /// Answers one request.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let then = if request.body().is_end_stream() { Then::Stay } else { Then::Close };
+        let host = request.headers().get(HOST).map_or(&b""[..], HeaderValue::as_bytes);
+        if self.hosts.judge(host) == HostVerdict::Unknown {
+            let said = "This server is not known under the name in Host.\n";
+            return text(StatusCode::MISDIRECTED_REQUEST, said, then);
+        }
+        if request.headers().contains_key(ORIGIN) {
+            return text(StatusCode::FORBIDDEN, "Health is not for pages.\n", then);
+        }
+        let known = matches!(request.uri().path(), "/livez" | "/readyz");
+        if known && !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let response = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.\n", then);
+            return with_header(response, ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        match request.uri().path() {
+            "/livez" => text(StatusCode::OK, "ok\n", then),
+            "/readyz" => {
+                let (status, said) = self.ready().await;
+                text(status, said, then)
+            }
+            _ => text(StatusCode::NOT_FOUND, "There are /livez and /readyz.\n", then),
+        }
+    }
+
+    async fn ready(&self) -> (StatusCode, &'static str) {
+        let unready = |said| (StatusCode::SERVICE_UNAVAILABLE, said);
+        if *self.service.course.borrow() == Course::Draining {
+            return unready("draining\n");
+        }
+        // A look-up of a job that is nobody's: a read of the store, and nothing else.
+        let (Ok(owner), Ok(id)) = (ClientId::new("readyz"), JobId::new("readyz")) else {
+            return unready("a fault of ours\n");
+        };
+        match timeout(PATIENCE, self.service.engine.get(&owner, &id)).await {
+            Ok(Ok(_)) => (StatusCode::OK, "ok\n"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "not ready");
+                unready("the job store does not answer\n")
+            }
+            Err(_) => unready("the job store does not answer\n"),
+        }
+    }
+}

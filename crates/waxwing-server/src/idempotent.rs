@@ -1,0 +1,56 @@
+//! A `sync` tool called with an idempotency key (wire.md §5): it runs as a job of one attempt, so
+//! that a retry finds the first outcome, and it goes on when its caller has gone.
+
+use tokio::time::Instant;
+use waxwing_core::message::Outcome;
+use waxwing_core::{CallError, ErrorCode, IdempotencyKey};
+use waxwing_crypto::Admitted;
+use waxwing_jobs::{Cause, Phase, Snapshot};
+
+use crate::fault::CallFault;
+use crate::service::Service;
+use crate::start::{Ordered, Terms, order};
+
+/// Runs the call, or waits for the outcome of the first one with this key.
+pub(crate) async fn call(
+    service: &Service,
+    call: &Admitted<'_, '_>,
+    key: &IdempotencyKey<'_>,
+) -> Result<Outcome<'static>, CallFault> {
+    // One attempt: if the server dies meanwhile, whether the tool had its effect is unknown, and
+    // running it again would be a guess.
+    let terms = Terms { ttl: service.jobs.idempotency_ttl, max_attempts: 1 };
+    let Ordered { id, .. } = order(service, call, Some(key), terms).await?;
+    let end = Instant::now() + service.jobs.sync_wait;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let snapshot = service.engine.wait(&call.client_id, &id, None, left).await?;
+        let Some(snapshot) = snapshot else { return Err(CallFault::Outlived { id }) };
+        if snapshot.phase.is_terminal() {
+            return outcome(snapshot);
+        }
+        if Instant::now() >= end {
+            return Err(CallFault::StillRunning);
+        }
+    }
+}
+
+/// The outcome that the first call had.
+fn outcome(snapshot: Snapshot) -> Result<Outcome<'static>, CallFault> {
+    if let Phase::Completed { output } = snapshot.phase {
+        return Ok(Outcome::Ok(output));
+    }
+    let failure = snapshot.attempts.into_iter().next_back().map(|attempt| attempt.failure);
+    Err(match failure {
+        None => CallFault::Stopped,
+        Some(failure) if failure.cause == Cause::LeaseLost => CallFault::Interrupted,
+        Some(failure) => {
+            let code = failure.code.unwrap_or(ErrorCode::ToolFailed);
+            let error = CallError::new(code, failure.message);
+            CallFault::Told(match failure.details {
+                Some(details) => error.with_details(details),
+                None => error,
+            })
+        }
+    })
+}

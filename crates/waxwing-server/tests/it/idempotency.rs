@@ -1,0 +1,112 @@
+//! Idempotency keys (wire.md §5): one call, however often it is sent.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use waxwing_core::ErrorCode;
+use waxwing_core::message::{Outcome, Request};
+use waxwing_server::JobPolicy;
+
+use crate::harness::House;
+use crate::wire::{Caller, Wire, error, output, post};
+
+fn keyed(caller: &Caller, tool: &str, args: Value, key: &str) -> Request<'static, Value> {
+    let mut request = caller.request(tool, args);
+    request.idempotency_key = Some(key.parse().unwrap());
+    request
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_starts_with_one_key_are_one_job() {
+    let house = House::open().await;
+    let agent = house.caller("agent-7");
+    let starts: Vec<_> = (0..16)
+        .map(|_| {
+            let (agent, addr) = (agent.clone(), house.addr);
+            tokio::spawn(async move {
+                let request = keyed(&agent, "say_later", json!({"text": "hi"}), "once");
+                match agent.send(&mut Wire::connect(addr).await, &request).await.1 {
+                    Outcome::Accepted { job_id, .. } => job_id.as_str().to_owned(),
+                    other => panic!("{other:?}"),
+                }
+            })
+        })
+        .collect();
+    let mut ids = BTreeSet::new();
+    for start in starts {
+        ids.insert(start.await.unwrap());
+    }
+    assert_eq!(ids.len(), 1);
+    // A key is its client's.
+    let (other, mut wire) = (house.caller("agent-8"), house.wire().await);
+    let request = keyed(&other, "say_later", json!({"text": "other"}), "once");
+    assert!(matches!(other.send(&mut wire, &request).await.1, Outcome::Accepted { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_tool_runs_once_and_every_retry_gets_its_first_outcome() {
+    let house = House::open().await;
+    let (agent, mut wire) = (house.caller("agent-7"), house.wire().await);
+    for _ in 0..3 {
+        let request = keyed(&agent, "count", json!({}), "count-once");
+        assert_eq!(output(&agent.send(&mut wire, &request).await.1), 1);
+    }
+    assert_eq!(house.signals.unseen(), 1);
+    // A failure is an outcome too, with the code and details it had.
+    for _ in 0..2 {
+        let request = keyed(&agent, "fail", json!({}), "fail-once");
+        let (status, outcome) = agent.send(&mut wire, &request).await;
+        let told = error(outcome);
+        assert_eq!((status, told.code), (200, ErrorCode::ToolFailed));
+        assert_eq!(told.message, "the pump is broken");
+        assert_eq!(crate::wire::details(&told), json!({"bar": 0}));
+    }
+    for (tool, code) in [
+        ("lie", ErrorCode::InvalidOutput),
+        ("panic", ErrorCode::Internal),
+        ("sleep", ErrorCode::Timeout),
+    ] {
+        let request = keyed(&agent, tool, json!({}), tool);
+        assert_eq!(error(agent.send(&mut wire, &request).await.1).code, code, "{tool}");
+    }
+    let request = keyed(&agent, "batch_sum", json!({"numbers": [1]}), "count-once");
+    assert_eq!(error(agent.send(&mut wire, &request).await.1).code, ErrorCode::Conflict);
+}
+
+/// The second call waits for the first, and the first goes on when its caller has gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_finds_the_call_that_lost_its_caller() {
+    let house = House::open().await;
+    let agent = house.caller("agent-7");
+    let request = || keyed(&agent, "hold", json!({"text": "held"}), "hold-once");
+    let mut lost = house.wire().await;
+    lost.send(post(&agent.sign(&request()).0)).await;
+    house.signals.entered().await;
+    drop(lost);
+    let (mut wire, (message, sent)) = (house.wire().await, agent.sign(&request()));
+    wire.send(post(&message)).await;
+    house.signals.release(1);
+    let answer = wire.answer().await.unwrap();
+    assert_eq!(output(&agent.verify(&sent, &answer)), "held");
+    assert_eq!(house.signals.unseen(), 0, "it ran once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_takes_too_long_can_be_asked_for_again() {
+    let mut policy = JobPolicy::DEFAULT;
+    policy.sync_wait = std::time::Duration::from_millis(50);
+    let house = House::with(|builder| builder.jobs(policy)).await;
+    let (agent, mut wire) = (house.caller("agent-7"), house.wire().await);
+    let request = || keyed(&agent, "hold", json!({"text": "held"}), "hold-once");
+    let told = error(agent.send(&mut wire, &request()).await.1);
+    assert_eq!(told.code, ErrorCode::Timeout);
+    assert!(told.retry_after_ms.is_some());
+    house.signals.release(1);
+    let outcome = loop {
+        match agent.send(&mut wire, &request()).await.1 {
+            Outcome::Error(error) => assert_eq!(error.code, ErrorCode::Timeout),
+            outcome => break outcome,
+        }
+    };
+    assert_eq!(output(&outcome), "held");
+}

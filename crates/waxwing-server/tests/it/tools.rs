@@ -1,0 +1,171 @@
+//! The tools of the servers under test, and the strings by which a test pulls them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use waxwing_core::CanonicalJson;
+use waxwing_tools::{CallContext, Registry, Tool, ToolError, ToolMode, WrittenSchemas};
+
+use crate::harness::{PATIENCE, server_id};
+
+/// Counts what tools do, and lets those go on that wait.
+#[derive(Clone, Debug)]
+pub(crate) struct Signals {
+    entered: Arc<Semaphore>,
+    release: Arc<Semaphore>,
+    dropped: Arc<Semaphore>,
+}
+
+impl Signals {
+    pub(crate) fn new() -> Self {
+        let none = || Arc::new(Semaphore::new(0));
+        Self { entered: none(), release: none(), dropped: none() }
+    }
+
+    /// Waits until a tool that holds has begun.
+    pub(crate) async fn entered(&self) {
+        take(&self.entered).await;
+    }
+
+    /// Waits until a tool that holds is gone, one way or the other.
+    pub(crate) async fn dropped(&self) {
+        take(&self.dropped).await;
+    }
+
+    /// Lets `n` tools that hold go on.
+    pub(crate) fn release(&self, n: usize) {
+        self.release.add_permits(n);
+    }
+
+    /// How many tools that hold have begun and not been waited for.
+    pub(crate) fn unseen(&self) -> usize {
+        self.entered.available_permits()
+    }
+
+    async fn hold(&self) {
+        let _gone = Gone(Arc::clone(&self.dropped));
+        self.entered.add_permits(1);
+        self.release.acquire().await.unwrap().forget();
+    }
+}
+
+async fn take(semaphore: &Semaphore) {
+    timeout(PATIENCE, semaphore.acquire()).await.expect("the signal in time").unwrap().forget();
+}
+
+struct Gone(Arc<Semaphore>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct BatchSum {
+    #[schemars(length(min = 1))]
+    numbers: Vec<f64>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Sum {
+    count: u32,
+    total: f64,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Nothing {}
+
+#[derive(Deserialize, JsonSchema)]
+struct Say {
+    text: String,
+}
+
+/// The tools of every test.
+pub(crate) fn registry(signals: &Signals) -> Registry {
+    sync_tools(Registry::builder(), signals)
+        .tool(Tool::job("say_later", "Says it, later.", |args: Say| async move {
+            Ok::<_, ToolError>(args.text)
+        }))
+        .tool(holding_job(signals))
+        .tool(Tool::job("fail_later", "Fails, later.", |_: Nothing| async move {
+            Err::<u32, _>(ToolError::new("the pump is broken"))
+        }))
+        .tool(Tool::job("panic_later", "Panics once.", |ctx: CallContext, _: Nothing| async move {
+            assert!(ctx.attempt() > 1, "the first attempt panics");
+            Ok::<_, ToolError>(ctx.attempt())
+        }))
+        .build(&server_id())
+        .unwrap()
+}
+
+fn holding_job(signals: &Signals) -> Tool {
+    let signals = signals.clone();
+    Tool::job("hold_later", "Waits to be released.", move |ctx: CallContext, args: Say| {
+        let signals = signals.clone();
+        async move {
+            ctx.progress(1, Some(2), Some("holding"));
+            signals.hold().await;
+            Ok::<_, ToolError>(args.text)
+        }
+    })
+}
+
+fn sync_tools(
+    builder: waxwing_tools::RegistryBuilder,
+    signals: &Signals,
+) -> waxwing_tools::RegistryBuilder {
+    let (hold, count) = (signals.clone(), signals.clone());
+    let lie = WrittenSchemas {
+        input: json!({"type": "object", "properties": {}}),
+        output: json!({"type": "integer"}),
+    };
+    builder
+        .tool(Tool::sync("batch_sum", "Adds numbers.", |args: BatchSum| async move {
+            let count = args.numbers.len() as u32;
+            Ok::<_, ToolError>(Sum { count, total: args.numbers.iter().sum() })
+        }))
+        .tool(Tool::sync("fail", "Fails.", |_: Nothing| async move {
+            let failure = ToolError::new("the pump is broken").with_details(&json!({"bar": 0}));
+            Err::<u32, _>(failure.map_err(|error| error.to_string())?)
+        }))
+        .tool(Tool::sync("panic", "Panics.", |_: Nothing| async move {
+            assert!(std::hint::black_box(false), "secret-in-a-panic");
+            Ok::<_, ToolError>(1)
+        }))
+        .tool(Tool::untyped("lie", "Breaks its promise.", ToolMode::Sync, lie, |_, _| async move {
+            Ok(CanonicalJson::from_serialize("no integer").map_err(|_| "unwritable")?)
+        }))
+        .tool(
+            Tool::sync("sleep", "Never ends.", |_: Nothing| async move {
+                std::future::pending::<()>().await;
+                Ok::<_, ToolError>(1)
+            })
+            .limits(|limits| limits.time = Some(Duration::from_millis(50))),
+        )
+        .tool(
+            Tool::sync("hold", "Waits to be released.", move |args: Say| {
+                let hold = hold.clone();
+                async move {
+                    hold.hold().await;
+                    Ok::<_, ToolError>(args.text)
+                }
+            })
+            .limits(|limits| (limits.concurrency, limits.queue) = (1, 0)),
+        )
+        .tool(Tool::sync("count", "Counts its runs.", move |_: Nothing| {
+            let count = count.clone();
+            async move {
+                count.entered.add_permits(1);
+                Ok::<_, ToolError>(count.unseen() as u32)
+            }
+        }))
+        .tool(Tool::sync("secret_tool", "For agents only.", |_: Nothing| async move {
+            Ok::<_, ToolError>(1)
+        }))
+}

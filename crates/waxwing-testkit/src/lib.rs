@@ -1,0 +1,3 @@
+//! Helpers for the tests of this workspace.
+
+pub mod es6_numbers;

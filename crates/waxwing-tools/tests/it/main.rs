@@ -1,0 +1,19 @@
+//! What the crate promises, from outside.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::use_self,
+    reason = "helpers of tests fail by panicking too, and recursive fixtures read better by name"
+)]
+
+mod calls;
+mod docs;
+mod hostile;
+mod limits;
+mod listing;
+mod properties;
+mod refusals;
+mod schemas;
+mod suite;
+mod tools;

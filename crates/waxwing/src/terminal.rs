@@ -1,0 +1,50 @@
+//! Words for a person, on stderr. What a peer said cannot steer the terminal.
+
+use std::io::{IsTerminal as _, Write as _, stderr};
+
+use crate::exit::Failure;
+
+/// Says why a command did not succeed.
+pub(crate) fn report(failure: &Failure) {
+    let (on, off) = if is_coloured() { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+    write(&format!("{on}error:{off} {}", printable(&failure.text)));
+}
+
+/// Says something in passing.
+pub(crate) fn note(text: &str) {
+    write(&printable(text));
+}
+
+/// The same text in bold, where colours are welcome. To be given to [`write`], not to [`note`].
+pub(crate) fn bold(text: &str) -> String {
+    if is_coloured() { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+/// Writes a line as it is.
+pub(crate) fn write(line: &str) {
+    // A terminal that is gone cannot be told so.
+    let _ = writeln!(stderr().lock(), "{line}");
+}
+
+/// Whether stderr is a terminal and nobody asked for it to be plain (no-color.org).
+fn is_coloured() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+}
+
+/// The text without control characters other than line ends and tabs.
+pub(crate) fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_cannot_steer_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\r\u{9b}c\n\td"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c\n\td");
+    }
+}

@@ -1,0 +1,117 @@
+//! The ratios that the project promises, each between two benches of one run: ours and a rival.
+
+use super::{
+    medians::{BenchId, Medians},
+    report::markdown,
+};
+
+/// One promise: the median of `ours` is at most `at_most` times that of `rival`. A promise to be
+/// twelve times faster is `1.0 / 12.0`.
+pub(super) struct Cell {
+    pub(super) name: &'static str,
+    /// Group and bench, as the table of medians shows them.
+    pub(super) ours: (&'static str, &'static str),
+    pub(super) rival: (&'static str, &'static str),
+    pub(super) at_most: f64,
+}
+
+/// Every promise, in the order in which it is reported.
+pub(super) const CELLS: &[Cell] = &[];
+
+/// What became of a promise.
+#[derive(Debug, PartialEq)]
+pub(super) struct Ratio {
+    pub(super) name: &'static str,
+    pub(super) at_most: f64,
+    pub(super) verdict: Verdict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Verdict {
+    Kept(f64),
+    Missed(f64),
+    /// One of the two benches has not run.
+    NotMeasured,
+}
+
+impl Ratio {
+    pub(super) fn measured(&self) -> Option<f64> {
+        match self.verdict {
+            Verdict::Kept(ratio) | Verdict::Missed(ratio) => Some(ratio),
+            Verdict::NotMeasured => None,
+        }
+    }
+}
+
+pub(super) fn measure(cells: &[Cell], medians: &Medians) -> Vec<Ratio> {
+    let median = |(group, id)| medians.get(&BenchId::new(group, id));
+    cells
+        .iter()
+        .map(|cell| {
+            let verdict = match median(cell.ours).zip(median(cell.rival)) {
+                None => Verdict::NotMeasured,
+                Some((ours, rival)) if ours <= rival * cell.at_most => Verdict::Kept(ours / rival),
+                Some((ours, rival)) => Verdict::Missed(ours / rival),
+            };
+            Ratio { name: cell.name, at_most: cell.at_most, verdict }
+        })
+        .collect()
+}
+
+pub(super) fn table(ratios: &[Ratio]) -> String {
+    let rows = ratios.iter().map(|ratio| {
+        let word = match ratio.verdict {
+            Verdict::Kept(_) => "yes",
+            Verdict::Missed(_) => "NO",
+            Verdict::NotMeasured => "not measured",
+        };
+        let measured = ratio.measured().map_or_else(String::new, times);
+        [ratio.name.to_owned(), measured, times(ratio.at_most), word.to_owned()]
+    });
+    markdown(["against", "measured", "promised", "kept"], &rows.collect::<Vec<_>>())
+}
+
+/// A ratio as people say it: `1.62 times the time`, or `12.5 times faster`.
+pub(super) fn times(ratio: f64) -> String {
+    if ratio < 1.0 {
+        format!("{:.1} times faster", 1.0 / ratio)
+    } else {
+        format!("{ratio:.2} times")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cell, Medians, Verdict, measure, table};
+    use crate::bench::medians::BenchId;
+
+    fn cell(name: &'static str, ours: &'static str, at_most: f64) -> Cell {
+        Cell { name, ours: ("verify", ours), rival: ("verify", "hmac"), at_most }
+    }
+
+    #[test]
+    fn promises_are_kept_missed_or_not_measured() {
+        let medians: Medians = [("ours", 160.0), ("slow", 300.0), ("fast", 4.0), ("hmac", 100.0)]
+            .map(|(id, nanos)| (BenchId::new("verify", id), nanos))
+            .into_iter()
+            .collect();
+        let cells = [
+            cell("a", "ours", 1.6),
+            cell("b", "slow", 1.8),
+            cell("c", "fast", 0.05),
+            cell("d", "gone", 1.0),
+        ];
+        let ratios = measure(&cells, &medians);
+        let verdicts: Vec<_> = ratios.iter().map(|ratio| ratio.verdict).collect();
+        assert_eq!(
+            verdicts,
+            [Verdict::Kept(1.6), Verdict::Missed(3.0), Verdict::Kept(0.04), Verdict::NotMeasured]
+        );
+        let table = table(&ratios);
+        for line in
+            ["1.60 times ", "| NO ", "25.0 times faster | 20.0 times faster | yes", "not measured"]
+        {
+            assert!(table.contains(line), "{line} not in\n{table}");
+        }
+    }
+}
