@@ -3,7 +3,8 @@
 //! Byte by byte on purpose: identifiers are short and of steady length, so the loop's end is foreseen by
 //! the branch predictor, and what follows need not wait for it as it would for a vector's mask.
 
-/// A set of ASCII characters that some identifier is made of.
+/// A set of ASCII characters that some identifier is made of. None holds a quote or a backslash: the end
+/// of a run is the end of the string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alphabet {
     /// `A-Za-z0-9_-`
@@ -14,12 +15,12 @@ pub(crate) enum Alphabet {
     Party = 4,
     /// `0-9a-f`
     Hex = 8,
-    /// All that is visible.
-    Printable = 16,
+    /// `0-9a-f-`
+    Trace = 16,
 }
 
 impl Alphabet {
-    const ALL: [Self; 5] = [Self::Name, Self::Token, Self::Party, Self::Hex, Self::Printable];
+    const ALL: [Self; 5] = [Self::Name, Self::Token, Self::Party, Self::Hex, Self::Trace];
 
     /// How many bytes at the front of `bytes` are in the alphabet.
     #[inline(always)]
@@ -45,7 +46,7 @@ impl Alphabet {
             Self::Token => Self::Name.contains(c) || matches!(c, b'.' | b':'),
             Self::Party => Self::Token.contains(c) || matches!(c, b'/' | b'@'),
             Self::Hex => matches!(c, b'0'..=b'9' | b'a'..=b'f'),
-            Self::Printable => c.is_ascii_graphic(),
+            Self::Trace => Self::Hex.contains(c) || c == b'-',
         }
     }
 }

@@ -168,7 +168,7 @@ identifier!(
 );
 identifier!(
     /// W3C trace context, `traceparent`: carried, not interpreted.
-    TraceParent, "traceparent", 1..=128, Alphabet::Printable, "1 to 128 printable ASCII characters"
+    TraceParent, "traceparent", 55..=128, Alphabet::Trace, "a W3C traceparent: 55 to 128 of 0-9a-f-"
 );
 
 /// A signature as it stands on the wire: lower-case hex, 64 digits (HMAC-SHA256) or 128 (Ed25519).
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn nothing_outside_ascii_is_an_identifier() {
         assert!(ClientId::new("caf\u{e9}").is_err());
-        assert!(TraceParent::new("a\u{20ac}").is_err());
+        assert!(TraceParent::new("\u{20ac}".repeat(20)).is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::canonical::CanonicalJson;
 use crate::ids::InvalidId;
-use crate::json::{self, Scratch, WriteError, string};
+use crate::json::{self, Scratch, WriteError};
 use crate::message::VERSION;
 
 /// Something that can be written canonically: any [`Serialize`], or JSON that is canonical already.
@@ -110,12 +110,6 @@ impl<'o> DraftWriter<'o> {
         if let Some(value) = value {
             self.id(name, value);
         }
-    }
-
-    /// A member that is any text.
-    pub(super) fn text(&mut self, name: &str, value: &str) {
-        self.name(name);
-        string::write(value, self.out);
     }
 
     pub(super) fn integer(&mut self, name: &str, value: i64) -> Result<(), WriteError> {

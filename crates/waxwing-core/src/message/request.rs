@@ -120,9 +120,7 @@ impl<A: CanonicalWrite> Request<'_, A> {
         writer.signature(digits);
         writer.id("tool", &self.tool);
         writer.optional_id("tool_digest", self.tool_digest.as_ref());
-        if let Some(traceparent) = &self.traceparent {
-            writer.text("traceparent", traceparent.as_str());
-        }
+        writer.optional_id("traceparent", self.traceparent.as_ref());
         writer.integer("ts_ms", self.ts_ms)?;
         Ok(writer.finish(TYP))
     }
