@@ -1,5 +1,5 @@
 //! Runs one case of the hot path a fixed number of times, for counting its instructions:
-//! `valgrind --tool=callgrind hotpath CASE ROUNDS`.
+//! `valgrind --tool=callgrind hotpath CASE TIMES`; `hotpath --list` names the cases.
 //!
 //! The difference between two numbers of rounds is the cost of the case alone.
 
@@ -12,14 +12,16 @@ use waxwing_crypto::{sign_request, verify_request};
 
 fn main() {
     let mut args = std::env::args().skip(1);
-    let (Some(case), Some(rounds)) = (args.next(), args.next().and_then(|n| n.parse().ok())) else {
+    let case = args.next().expect("--list, or CASE TIMES");
+    if case == "--list" {
         for Payload { name, .. } in payload::all() {
             for kind in ["verify", "sign", "canonicalize"] {
                 println!("{kind}/{name}");
             }
         }
         return;
-    };
+    }
+    let rounds = args.next().and_then(|times| times.parse().ok()).expect("TIMES");
     let (kind, name) = case.split_once('/').expect("KIND/PAYLOAD");
     let payload = payload::all().into_iter().find(|p| p.name == name).expect("a payload's name");
     run(kind, &payload, rounds);

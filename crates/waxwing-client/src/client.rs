@@ -17,7 +17,7 @@ use crate::transport::Transport;
 use crate::verify::{Verifier, server_time};
 
 /// Calls the tools of one server as one client. Clones share connections and what was learned of the
-/// server's clock; calls may run at the same time.
+/// server's clock; calls may run at the same time. They need a tokio runtime with IO and time.
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: Arc<Inner>,

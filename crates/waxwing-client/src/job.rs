@@ -115,7 +115,17 @@ impl Client {
         job_id: &JobId<'_>,
         wait_ms: u64,
     ) -> Result<JobStatus<Output>, ClientError> {
-        let options = CallOptions::new().timeout(self.timeout() + Duration::from_millis(wait_ms));
+        self.poll_within(job_id, wait_ms, self.timeout()).await
+    }
+
+    /// As [`Self::poll`]; the answer may take `grace` longer than the wait.
+    pub(crate) async fn poll_within<Output: DeserializeOwned>(
+        &self,
+        job_id: &JobId<'_>,
+        wait_ms: u64,
+        grace: Duration,
+    ) -> Result<JobStatus<Output>, ClientError> {
+        let options = CallOptions::new().timeout(grace + Duration::from_millis(wait_ms));
         let args = PollJob { job_id, wait_ms };
         status(job_id, self.call_raw("poll_job", &args, &options).await?)
     }

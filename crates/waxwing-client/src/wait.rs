@@ -15,6 +15,8 @@ use crate::options::WaitOptions;
 
 /// How long one poll waits at the server.
 const LONG_POLL_MS: u64 = 20_000;
+/// How much longer than that an answer may take before the server counts as away.
+const GRACE: Duration = Duration::from_secs(10);
 /// The longest pause that a server can ask for between two polls.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
@@ -62,7 +64,7 @@ impl Client {
         let mut silence = Silence::new(patience);
         loop {
             let began = Instant::now();
-            match self.poll(job_id, LONG_POLL_MS).await {
+            match self.poll_within(job_id, LONG_POLL_MS, self.timeout().min(GRACE)).await {
                 Ok(JobStatus::Running { poll_after_ms, progress }) => {
                     silence = Silence::new(patience);
                     if progress != reported {
@@ -114,10 +116,10 @@ impl Silence {
     }
 }
 
-/// 50 ms, doubled with each failure up to 2 s, of which a random half is left out, so that clients do
-/// not come back all at once.
+/// 50 ms, doubled with each failure up to 1.6 s, less up to a random half of it, so that clients do not
+/// come back all at once.
 fn back_off(failures: u32, jitter: u8) -> Duration {
-    let full = Duration::from_millis(50 << failures.min(5)).min(Duration::from_secs(2));
+    let full = Duration::from_millis(50 << failures.min(5));
     full - full * u32::from(jitter) / 512
 }
 

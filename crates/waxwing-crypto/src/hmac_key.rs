@@ -8,7 +8,7 @@ use waxwing_core::Signature;
 use zeroize::Zeroizing;
 
 use crate::hex;
-use crate::key::VerificationFailed;
+use crate::verdict::VerificationFailed;
 
 /// Hex digits of an HMAC-SHA256 signature.
 pub(crate) const SIGNATURE_DIGITS: usize = 64;

@@ -4,6 +4,7 @@
 use waxwing_core::Signature;
 
 use crate::hmac_key::{self, HmacKey};
+use crate::verdict::VerificationFailed;
 
 /// A key that signs and verifies.
 #[derive(Debug)]
@@ -12,12 +13,6 @@ pub enum Key {
     /// `hmac-sha256`.
     HmacSha256(HmacKey),
 }
-
-/// The signature is not one of this key over these bytes. It says no more on purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the signature does not verify")]
-#[expect(clippy::exhaustive_structs, reason = "it says no more on purpose")]
-pub struct VerificationFailed;
 
 /// A signature's hex digits, of whichever algorithm.
 pub(crate) struct SignatureText {

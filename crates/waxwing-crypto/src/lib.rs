@@ -44,13 +44,15 @@ mod replay;
 mod reply;
 mod request;
 mod ring;
+mod verdict;
 mod window;
 
 pub use admission::{Admitted, Rejection, admit};
 pub use hmac_key::{HmacKey, SecretBytes, WeakKey};
-pub use key::{Key, VerificationFailed};
+pub use key::Key;
 pub use replay::{Admission, Capacity, NonceRecord, ReplayGuard};
 pub use reply::{ReplyFault, SentRequest, VerifiedReply, sign_reply, verify_reply};
 pub use request::{RequestFault, Verified, sign_request, verify_request};
 pub use ring::KeyRing;
+pub use verdict::VerificationFailed;
 pub use window::{Timeliness, Window};

@@ -28,14 +28,14 @@ impl<'c> Tx<'c> {
     }
 
     fn statement(&self, sql: &str) -> rusqlite::Result<CachedStatement<'c>> {
-        self.connection.prepare_cached(sql)
+        prepare(self.connection, sql)
     }
 
-    fn execute(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
+    pub(crate) fn execute(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
         self.statement(sql)?.execute(params)
     }
 
-    fn one<T>(
+    pub(crate) fn one<T>(
         &self,
         sql: &str,
         params: impl Params,
@@ -53,3 +53,13 @@ impl<'c> Tx<'c> {
         self.statement(sql)?.query_map(params, read)?.collect()
     }
 }
+
+/// Every statement of this crate's operations is prepared here.
+fn prepare<'c>(connection: &'c Connection, sql: &str) -> rusqlite::Result<CachedStatement<'c>> {
+    #[cfg(test)]
+    tests::note(sql);
+    connection.prepare_cached(sql)
+}
+
+#[cfg(test)]
+mod tests;

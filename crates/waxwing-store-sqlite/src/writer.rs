@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use waxwing_jobs::{Bounds, Clock, StoreError};
 
 use crate::error::{Error, blame};
@@ -14,9 +13,6 @@ use crate::ops::Tx;
 
 /// The most operations in one commit.
 const MOST: usize = 256;
-
-/// The longest a commit waits for the operations that it expects.
-const PATIENCE: Duration = Duration::from_millis(1);
 
 /// The most operations that wait for the writer; more wait before they are sent.
 const QUEUE: usize = 4096;
@@ -41,6 +37,8 @@ struct Pending<T, F> {
     operation: Option<F>,
     result: Option<Result<T, StoreError>>,
     caller: oneshot::Sender<Result<T, StoreError>>,
+    /// Its place in the queue, taken even when the caller has gone.
+    _room: OwnedSemaphorePermit,
 }
 
 impl<T, F> Operation for Pending<T, F>
@@ -68,7 +66,7 @@ where
 #[derive(Debug)]
 pub(crate) struct Writer {
     queue: Sender<Box<dyn Operation>>,
-    room: Semaphore,
+    room: Arc<Semaphore>,
 }
 
 fn gone() -> StoreError {
@@ -82,12 +80,12 @@ impl Writer {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         let (queue, operations) = channel();
-        let run = move || Loop { connection, bounds, clock, expected: 1 }.run(&operations);
+        let run = move || Loop { connection, bounds, clock }.run(&operations);
         std::thread::Builder::new()
             .name("waxwing-sqlite".to_owned())
             .spawn(run)
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { queue, room: Semaphore::new(QUEUE) })
+        Ok(Self { queue, room: Arc::new(Semaphore::new(QUEUE)) })
     }
 
     /// Has the writer do `operation`, and returns what it gave once that is committed.
@@ -96,9 +94,9 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Tx<'_>) -> Result<T, Error> + Send + 'static,
     {
-        let _room = self.room.acquire().await.map_err(|_| gone())?;
+        let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| gone())?;
         let (caller, answer) = oneshot::channel();
-        let pending = Pending { operation: Some(operation), result: None, caller };
+        let pending = Pending { operation: Some(operation), result: None, caller, _room: room };
         self.queue.send(Box::new(pending)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
@@ -108,16 +106,12 @@ struct Loop {
     connection: Connection,
     bounds: Bounds,
     clock: Arc<dyn Clock>,
-    /// How many operations the last commit had. As many callers are likely to come again, so a
-    /// commit waits for as many, and a caller who is alone never waits.
-    expected: usize,
 }
 
 impl Loop {
-    fn run(mut self, operations: &Receiver<Box<dyn Operation>>) {
+    fn run(self, operations: &Receiver<Box<dyn Operation>>) {
         while let Ok(first) = operations.recv() {
-            let mut parts = Vec::with_capacity(self.expected);
-            parts.push(first);
+            let mut parts = vec![first];
             let committed = self.commit(&mut parts, operations).map_err(|error| blame(&error));
             if let Err(error) = &committed {
                 tracing::warn!(%error, operations = parts.len(), "a commit failed");
@@ -125,41 +119,27 @@ impl Loop {
                     let _ = self.connection.execute_batch("ROLLBACK");
                 }
             }
-            self.expected = parts.len();
             parts.into_iter().for_each(|part| part.acknowledge(committed.clone()));
         }
     }
 
+    /// Does the operations there are, and those that arrive meanwhile. It waits for none: while one
+    /// commit is synced the next ones gather in the queue, and waiting longer measured no better.
     fn commit(
         &self,
         parts: &mut Vec<Box<dyn Operation>>,
         operations: &Receiver<Box<dyn Operation>>,
     ) -> rusqlite::Result<()> {
         self.execute("BEGIN IMMEDIATE")?;
-        let start = Instant::now();
         let mut done = 0;
         while let Some(part) = parts.get_mut(done) {
             self.part(part.as_mut())?;
             done += 1;
             if done == parts.len() && done < MOST {
-                parts.extend(self.next(operations, done, start));
+                parts.extend(operations.try_recv());
             }
         }
         self.execute("COMMIT")
-    }
-
-    /// The next operation for this commit: what is there, or comes while it is expected to.
-    fn next(
-        &self,
-        operations: &Receiver<Box<dyn Operation>>,
-        so_far: usize,
-        start: Instant,
-    ) -> Option<Box<dyn Operation>> {
-        if let Ok(operation) = operations.try_recv() {
-            return Some(operation);
-        }
-        let left = PATIENCE.checked_sub(start.elapsed()).filter(|_| so_far < self.expected)?;
-        operations.recv_timeout(left).ok()
     }
 
     /// Does one operation so that its failure undoes it alone.
@@ -176,3 +156,6 @@ impl Loop {
         self.connection.prepare_cached(sql)?.execute([]).map(|_| ())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,27 @@ error. The value of key=value is taken as JSON when it is JSON, and as a string 
   waxwing call greet --args @request.json     from a file
   echo '{\"name\":\"Ada\"}' | waxwing call greet --args -";
 
+const CONFIGURATION: &str = "\
+The configuration is TOML; an unknown key is an error. Durations are in milliseconds, sizes in bytes,
+paths relative to the file.
+
+  listen          where calls are taken, such as \"127.0.0.1:7411\"
+  admin_listen    where health is told: /livez, /readyz (a free loopback port)
+  server_id       the audience that clients name
+  keyring         the keyring.toml with the clients' keys, mode 0600
+  store           where jobs are kept: \"sqlite:PATH\", or \"memory:\" to lose them with the process
+  hosts           what Host may say (the listener's own names)
+  origins         which web pages may call (none)
+  [limits]        max_message (1048576), max_depth (64), connections (1024), nonces (1000000),
+                  nonces_per_key (250000)
+  [window]        past_ms (120000), future_ms (30000)
+  [jobs]          concurrency (64), lease_ms (30000), sweep_ms (5000), ttl_ms (3600000),
+                  max_attempts (3), drain_ms (30000)
+  [tools]         demo (false): batch_sum and long_task
+
+SIGTERM or SIGINT stops the server: calls and jobs are given drain_ms to end, and a second signal stops
+it at once. Jobs that have not ended go on at the next start.";
+
 /// Signed, validated, durable tool calls.
 #[derive(Debug, Parser)]
 #[command(name = "waxwing", version, after_help = EXIT_CODES, arg_required_else_help = true)]
@@ -39,6 +60,7 @@ pub(crate) enum Command {
     /// Write waxwing.toml, keyring.toml and client.toml with a fresh key
     Init(InitArgs),
     /// Run a server
+    #[command(after_help = CONFIGURATION)]
     Serve(ServeArgs),
     /// List the server's tools
     List(ListArgs),

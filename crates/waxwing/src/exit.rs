@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use serde::Deserialize;
-use waxwing_client::{ClientError, InvalidUrl};
+use waxwing_client::ClientError;
 use waxwing_core::{CallError, ErrorCode};
 use waxwing_jobs::StoreError;
 use waxwing_server::BindError;
@@ -52,12 +52,6 @@ impl Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::usage(with_sources(&error))
-    }
-}
-
-impl From<InvalidUrl> for Failure {
-    fn from(error: InvalidUrl) -> Self {
-        Self::usage(error.to_string())
     }
 }
 

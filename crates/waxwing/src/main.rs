@@ -8,6 +8,7 @@ mod demo_tools;
 mod exit;
 mod output;
 mod progress;
+mod signals;
 mod terminal;
 
 use std::process::ExitCode;

@@ -10,8 +10,9 @@ use crate::terminal;
 
 const BAR: &str = "{spinner} [{bar:32}] {pos}/{len} {wide_msg}";
 const SPINNER: &str = "{spinner} {pos} {wide_msg}";
+const NO_REPORT_YET: &str = "{spinner} waiting";
 
-/// Where progress is shown. What it showed last stays when it is dropped.
+/// Where progress is shown. A bar is gone when this is dropped.
 pub(crate) struct ProgressView(View);
 
 enum View {
@@ -24,7 +25,7 @@ impl ProgressView {
         if !std::io::stderr().is_terminal() {
             return Self(View::Lines);
         }
-        let bar = ProgressBar::no_length();
+        let bar = ProgressBar::no_length().with_style(style(NO_REPORT_YET));
         bar.enable_steady_tick(Duration::from_millis(120));
         Self(View::Bar(bar))
     }
@@ -34,9 +35,7 @@ impl ProgressView {
         match &self.0 {
             View::Bar(bar) => {
                 let template = if progress.total.is_some() { BAR } else { SPINNER };
-                if let Ok(style) = ProgressStyle::with_template(template) {
-                    bar.set_style(style.progress_chars("=> "));
-                }
+                bar.set_style(style(template));
                 bar.set_length(progress.total.unwrap_or(0));
                 bar.set_position(progress.done);
                 bar.set_message(message.replace('\n', " "));
@@ -44,16 +43,21 @@ impl ProgressView {
             View::Lines => {
                 let total = progress.total.map(|total| format!("/{total}")).unwrap_or_default();
                 let line = format!("progress {}{total} {message}", progress.done);
-                terminal::write(line.trim_end());
+                terminal::note(line.trim_end());
             }
         }
     }
 }
 
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+}
+
 impl Drop for ProgressView {
     fn drop(&mut self) {
         if let View::Bar(bar) = &self.0 {
-            bar.abandon();
+            bar.finish_and_clear();
         }
     }
 }

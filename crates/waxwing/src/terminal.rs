@@ -15,13 +15,14 @@ pub(crate) fn note(text: &str) {
     write(&printable(text));
 }
 
-/// The same text in bold, where colours are welcome. To be given to [`write`], not to [`note`].
-pub(crate) fn bold(text: &str) -> String {
-    if is_coloured() { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+/// Begins something new: an empty line, and this in bold where that is welcome.
+pub(crate) fn heading(text: &str) {
+    let (on, off) = if is_coloured() { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
+    write(&format!("\n{on}{}{off}", printable(text)));
 }
 
 /// Writes a line as it is.
-pub(crate) fn write(line: &str) {
+fn write(line: &str) {
     // A terminal that is gone cannot be told so.
     let _ = writeln!(stderr().lock(), "{line}");
 }

@@ -16,7 +16,128 @@ pub(super) struct Cell {
 }
 
 /// Every promise, in the order in which it is reported.
-pub(super) const CELLS: &[Cell] = &[];
+pub(super) const CELLS: &[Cell] = &[
+    Cell {
+        name: "verify 300B / HMAC",
+        ours: ("verify/300B", "waxwing"),
+        rival: ("verify/300B", "hmac"),
+        at_most: 1.8,
+    },
+    Cell {
+        name: "verify 4KB-decimals / HMAC",
+        ours: ("verify/4KB-decimals", "waxwing"),
+        rival: ("verify/4KB-decimals", "hmac"),
+        at_most: 2.5,
+    },
+    Cell {
+        name: "verify 64KB-decimals / HMAC",
+        ours: ("verify/64KB-decimals", "waxwing"),
+        rival: ("verify/64KB-decimals", "hmac"),
+        at_most: 2.5,
+    },
+    Cell {
+        name: "verify 64KB-text / HMAC",
+        ours: ("verify/64KB-text", "waxwing"),
+        rival: ("verify/64KB-text", "hmac"),
+        at_most: 1.35,
+    },
+    Cell {
+        name: "verify 64KB-floats / HMAC",
+        ours: ("verify/64KB-floats", "waxwing"),
+        rival: ("verify/64KB-floats", "hmac"),
+        at_most: 5.0,
+    },
+    Cell {
+        name: "sign 300B / HMAC",
+        ours: ("sign/300B", "waxwing"),
+        rival: ("sign/300B", "hmac"),
+        at_most: 2.0,
+    },
+    Cell {
+        name: "sign 4KB-decimals / HMAC",
+        ours: ("sign/4KB-decimals", "waxwing"),
+        rival: ("sign/4KB-decimals", "hmac"),
+        at_most: 3.5,
+    },
+    Cell {
+        name: "sign 64KB-decimals / HMAC",
+        ours: ("sign/64KB-decimals", "waxwing"),
+        rival: ("sign/64KB-decimals", "hmac"),
+        at_most: 3.5,
+    },
+    Cell {
+        name: "sign 64KB-text / HMAC",
+        ours: ("sign/64KB-text", "waxwing"),
+        rival: ("sign/64KB-text", "hmac"),
+        at_most: 1.6,
+    },
+    Cell {
+        name: "sign 64KB-floats / HMAC",
+        ours: ("sign/64KB-floats", "waxwing"),
+        rival: ("sign/64KB-floats", "hmac"),
+        at_most: 6.0,
+    },
+    Cell {
+        name: "verify 300B / parse + serde_json_canonicalizer + HMAC",
+        ours: ("verify/300B", "waxwing"),
+        rival: ("verify/300B", "serde_json_canonicalizer"),
+        at_most: 1.0 / 12.0,
+    },
+    Cell {
+        name: "verify 4KB-decimals / parse + serde_json_canonicalizer + HMAC",
+        ours: ("verify/4KB-decimals", "waxwing"),
+        rival: ("verify/4KB-decimals", "serde_json_canonicalizer"),
+        at_most: 1.0 / 20.0,
+    },
+    Cell {
+        name: "verify 64KB-decimals / parse + serde_json_canonicalizer + HMAC",
+        ours: ("verify/64KB-decimals", "waxwing"),
+        rival: ("verify/64KB-decimals", "serde_json_canonicalizer"),
+        at_most: 1.0 / 20.0,
+    },
+    Cell {
+        name: "verify 64KB-text / parse + serde_json_canonicalizer + HMAC",
+        ours: ("verify/64KB-text", "waxwing"),
+        rival: ("verify/64KB-text", "serde_json_canonicalizer"),
+        at_most: 1.0 / 1.8,
+    },
+    Cell {
+        name: "verify 64KB-floats / parse + serde_json_canonicalizer + HMAC",
+        ours: ("verify/64KB-floats", "waxwing"),
+        rival: ("verify/64KB-floats", "serde_json_canonicalizer"),
+        at_most: 1.0 / 3.0,
+    },
+    Cell {
+        name: "canonicalise 300B / serde_json_canonicalizer",
+        ours: ("canonicalize/300B", "waxwing"),
+        rival: ("canonicalize/300B", "serde_json_canonicalizer"),
+        at_most: 1.0 / 5.0,
+    },
+    Cell {
+        name: "canonicalise 4KB-decimals / serde_json_canonicalizer",
+        ours: ("canonicalize/4KB-decimals", "waxwing"),
+        rival: ("canonicalize/4KB-decimals", "serde_json_canonicalizer"),
+        at_most: 1.0 / 5.0,
+    },
+    Cell {
+        name: "canonicalise 64KB-decimals / serde_json_canonicalizer",
+        ours: ("canonicalize/64KB-decimals", "waxwing"),
+        rival: ("canonicalize/64KB-decimals", "serde_json_canonicalizer"),
+        at_most: 1.0 / 5.0,
+    },
+    Cell {
+        name: "canonicalise 64KB-text / serde_json_canonicalizer",
+        ours: ("canonicalize/64KB-text", "waxwing"),
+        rival: ("canonicalize/64KB-text", "serde_json_canonicalizer"),
+        at_most: 1.0 / 5.0,
+    },
+    Cell {
+        name: "canonicalise 64KB-floats / serde_json_canonicalizer",
+        ours: ("canonicalize/64KB-floats", "waxwing"),
+        rival: ("canonicalize/64KB-floats", "serde_json_canonicalizer"),
+        at_most: 1.0 / 5.0,
+    },
+];
 
 /// What became of a promise.
 #[derive(Debug, PartialEq)]

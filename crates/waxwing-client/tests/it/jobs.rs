@@ -4,12 +4,15 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Response;
 use serde_json::{Value, json};
 use waxwing_client::{CallOptions, ClientError, JobStatus, WaitOptions};
 use waxwing_core::message::{Outcome, Progress};
 use waxwing_core::{CallError, ErrorCode};
 
-use crate::peer::{self, Answer, Call, Peer, answer, job};
+use crate::peer::{self, Call, Peer, answer, job};
 
 fn running(done: Option<u64>) -> Outcome<'static> {
     let progress = done.map(|done| Progress { done, total: Some(10), message: None });
@@ -165,7 +168,7 @@ async fn waiting_survives_a_restart() {
         let tell = Arc::clone(&tell);
         async move {
             tell.notify_one();
-            std::future::pending::<Answer>().await
+            std::future::pending::<Response<Full<Bytes>>>().await
         }
     })
     .await;

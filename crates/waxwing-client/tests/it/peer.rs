@@ -37,9 +37,6 @@ pub(crate) fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
 }
 
-/// What the server answers with.
-pub(crate) type Answer = Response<Full<Bytes>>;
-
 /// One call as it came in.
 pub(crate) struct Call {
     /// How many came before it.
@@ -105,7 +102,7 @@ pub(crate) fn job(id: &str) -> JobId<'static> {
     id.parse().unwrap()
 }
 
-pub(crate) fn answer(status: u16, body: impl Into<Bytes>) -> Answer {
+pub(crate) fn answer(status: u16, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     Response::builder().status(status).body(Full::new(body.into())).unwrap()
 }
 
@@ -121,7 +118,7 @@ impl Peer {
     pub(crate) async fn start<F, A>(handler: F) -> Self
     where
         F: Fn(Call) -> A + Clone + Send + 'static,
-        A: Future<Output = Answer> + Send + 'static,
+        A: Future<Output = Response<Full<Bytes>>> + Send + 'static,
     {
         Self::start_on("127.0.0.1:0".parse().unwrap(), handler).await
     }
@@ -129,7 +126,7 @@ impl Peer {
     pub(crate) async fn start_on<F, A>(address: SocketAddr, handler: F) -> Self
     where
         F: Fn(Call) -> A + Clone + Send + 'static,
-        A: Future<Output = Answer> + Send + 'static,
+        A: Future<Output = Response<Full<Bytes>>> + Send + 'static,
     {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -161,7 +158,7 @@ impl Peer {
 
     /// A server that answers from the call alone.
     pub(crate) async fn answering(
-        answer: impl Fn(&Call) -> Answer + Clone + Send + 'static,
+        answer: impl Fn(&Call) -> Response<Full<Bytes>> + Clone + Send + 'static,
     ) -> Self {
         Self::start(move |call| std::future::ready(answer(&call))).await
     }

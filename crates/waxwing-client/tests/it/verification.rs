@@ -1,16 +1,19 @@
 //! Whatever comes back but the true answer is no answer: the client fails closed and names the check,
 //! and the next good call works.
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Response;
 use serde_json::{Value, json};
 use waxwing_client::{ClientError, ReplyFault};
 use waxwing_core::message::{Outcome, Refusal};
 use waxwing_core::{CallError, ErrorCode, Limits};
 use waxwing_crypto::Window;
 
-use crate::peer::{self, Answer, Call, Peer, answer, signed_anew};
+use crate::peer::{self, Call, Peer, answer, signed_anew};
 
 /// Answers every other call, beginning with the first, as `lie` does, and the rest truly.
-async fn liar(lie: impl Fn(&Call) -> Answer + Clone + Send + 'static) -> Peer {
+async fn liar(lie: impl Fn(&Call) -> Response<Full<Bytes>> + Clone + Send + 'static) -> Peer {
     Peer::answering(move |call| {
         if call.number.is_multiple_of(2) { lie(call) } else { answer(200, call.echo()) }
     })
@@ -18,7 +21,9 @@ async fn liar(lie: impl Fn(&Call) -> Answer + Clone + Send + 'static) -> Peer {
 }
 
 /// The error of a call to a liar; a good call on the same client follows.
-async fn caught(lie: impl Fn(&Call) -> Answer + Clone + Send + 'static) -> ClientError {
+async fn caught(
+    lie: impl Fn(&Call) -> Response<Full<Bytes>> + Clone + Send + 'static,
+) -> ClientError {
     let peer = liar(lie).await;
     let limits = Limits::DEFAULT.with_max_message(64 << 10);
     let client = peer.builder().limits(limits).build().unwrap();
@@ -29,7 +34,7 @@ async fn caught(lie: impl Fn(&Call) -> Answer + Clone + Send + 'static) -> Clien
     lied.expect_err("a lie was believed")
 }
 
-fn changed(member: &'static str, value: Value) -> impl Fn(&Call) -> Answer + Clone {
+fn changed(member: &'static str, value: Value) -> impl Fn(&Call) -> Response<Full<Bytes>> + Clone {
     move |call| {
         let message = signed_anew(&call.echo(), |m| {
             m.insert(member.to_owned(), value.clone());
@@ -38,7 +43,7 @@ fn changed(member: &'static str, value: Value) -> impl Fn(&Call) -> Answer + Clo
     }
 }
 
-async fn names(lie: impl Fn(&Call) -> Answer + Clone + Send + 'static, check: &str) {
+async fn names(lie: impl Fn(&Call) -> Response<Full<Bytes>> + Clone + Send + 'static, check: &str) {
     let error = caught(lie).await;
     assert!(matches!(error, ClientError::ReplyFault(_)), "{error:?}");
     assert!(error.to_string().contains(check), "{check:?} is not in {error}");

@@ -38,6 +38,10 @@ fn canonical_long_end(bytes: &[u8], at: usize) -> Option<usize> {
         return None;
     }
     let end = notation.end(bytes, at)?;
+    if end != at + notation.length {
+        // An exponent followed, and the value has decided.
+        return Some(end);
+    }
     let start = at + usize::from(minus);
     let point = start + notation.whole;
     let verdict = match (bytes.get(start..point), bytes.get(point + 1..end)) {

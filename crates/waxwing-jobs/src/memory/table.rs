@@ -9,12 +9,12 @@ use std::time::Duration;
 use waxwing_core::{CanonicalJson, ClientId, JobId, ToolName};
 
 use crate::input::{Answered, Answers, Exchange};
-use crate::job::{Attempt, CancelRequest, NewJob, Phase, Progress, Snapshot};
+use crate::job::{Attempt, CancelRequest, NewJob, Progress};
 use crate::settlement::{self, Settlement, Write};
-use crate::state::{Beaten, CancelStep, Life, News, Stage, StageName};
+use crate::state::{Beaten, CancelStep, Life, News, Stage};
 use crate::store::{
-    Beat, BeatVerdict, Bound, Bounds, CancelVerdict, Census, Claim, Claimed, Filter, Listed, Page,
-    PurgeVerdict, RequeueVerdict, Seen, Settle, SettleVerdict, Ticket,
+    Beat, BeatVerdict, Bound, Bounds, CancelVerdict, Claim, Claimed, PurgeVerdict, RequeueVerdict,
+    Settle, SettleVerdict, Ticket,
 };
 
 #[derive(Clone, Debug)]

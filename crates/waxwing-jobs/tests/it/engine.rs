@@ -8,13 +8,11 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use waxwing_core::{ClientId, ErrorCode};
-use waxwing_jobs::{
-    CancelRequest, CancelVerdict, Cause, Engine, JobFailure, Phase, RunOutcome, Started,
-};
+use waxwing_jobs::{CancelRequest, CancelVerdict, Cause, Engine, JobFailure, Phase, Started};
 
 use crate::support::{
-    answers, ask, config, doing, done, ended, get, id, json, kind, launch, memory, order, output,
-    owner, start, until,
+    config, doing, done, ended, get, id, json, kind, launch, memory, order, output, owner, start,
+    until,
 };
 
 #[tokio::test(start_paused = true)]

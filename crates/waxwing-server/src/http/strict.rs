@@ -4,9 +4,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,26 +17,48 @@ use crate::settings::HttpLimits;
 
 /// Whether a call of this connection is being worked on: then it is not the peer who is slow.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Busy(Arc<AtomicUsize>);
+pub(super) struct Busy(Arc<Mutex<Calls>>);
+
+#[derive(Debug, Default)]
+struct Calls {
+    at_work: usize,
+    /// Who wants to know that there are none any more.
+    waiting: Option<Waker>,
+}
 
 impl Busy {
     /// Busy until the guard is dropped.
     pub(super) fn enter(&self) -> BusyGuard {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        BusyGuard(Arc::clone(&self.0))
+        self.calls().at_work += 1;
+        BusyGuard(self.clone())
     }
 
-    fn is_busy(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+    /// Ready when no call is being worked on.
+    fn poll_free(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut calls = self.calls();
+        if calls.at_work == 0 {
+            return Poll::Ready(());
+        }
+        // hyper does not look for the next request by itself after a call.
+        calls.waiting = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[derive(Debug)]
-pub(super) struct BusyGuard(Arc<AtomicUsize>);
+pub(super) struct BusyGuard(Busy);
 
 impl Drop for BusyGuard {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let mut calls = self.0.calls();
+        calls.at_work -= 1;
+        if let Some(waiting) = calls.waiting.take() {
+            waiting.wake();
+        }
     }
 }
 
@@ -143,7 +164,7 @@ impl StrictIo {
 
     /// Ready when the peer has been waited for too long; the connection then ends.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.busy.is_busy() {
+        if self.busy.poll_free(cx).is_pending() {
             self.waiting = None;
             return Poll::Pending;
         }
@@ -252,9 +273,13 @@ impl AsyncRead for StrictIo {
                 Place::Last => {
                     return this.poll_hand_on(cx, out, u64::MAX).map_ok(|_| ());
                 }
-                // A call that is being worked on is finished first: hyper polls again after it.
-                Place::End if this.fault.is_some() && this.busy.is_busy() => return Poll::Pending,
-                Place::End => return Poll::Ready(Ok(())),
+                // A call that is being worked on is finished first.
+                Place::End => {
+                    if this.fault.is_some() {
+                        ready!(this.busy.poll_free(cx));
+                    }
+                    return Poll::Ready(Ok(()));
+                }
             }
         }
     }

@@ -1,4 +1,5 @@
-//! `poll_job {job_id, wait_ms?}`: a job's status; with `wait_ms`, as soon as it changes.
+//! `poll_job {job_id, wait_ms?}`: a job's status; with `wait_ms`, as soon as it changes, and at
+//! once when it has ended or asks for input.
 
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use waxwing_core::message::Outcome;
 use waxwing_crypto::Admitted;
+use waxwing_jobs::Phase;
 
 use super::{job_id, show};
 use crate::fault::CallFault;
@@ -32,13 +34,18 @@ pub(super) async fn answer(
 ) -> Result<Outcome<'static>, CallFault> {
     let args: Args = service.reserved.poll_job.decode(&call.args)?;
     let (engine, owner, id) = (&service.engine, &call.client_id, job_id(args.job_id)?);
-    let wait = match args.wait_ms {
-        None | Some(0) => return show(engine.get(owner, &id).await?),
-        Some(wait_ms) => Duration::from_millis(wait_ms.min(LONGEST_WAIT_MS).into()),
+    let seen = engine.get(owner, &id).await?;
+    let (wait_ms, version) = match (args.wait_ms, &seen) {
+        // What is parked waits for its client: to let the client wait in turn would help nobody.
+        (Some(wait_ms @ 1..), Some(job)) if !matches!(job.phase, Phase::Parked { .. }) => {
+            (wait_ms.min(LONGEST_WAIT_MS), job.version)
+        }
+        _ => return show(seen),
     };
+    let wait = Duration::from_millis(wait_ms.into());
     // A stop does not wait for whoever waits: the answer now is as true as a later one.
     tokio::select! {
-        snapshot = engine.wait(owner, &id, None, wait) => show(snapshot?),
+        snapshot = engine.wait(owner, &id, Some(version), wait) => show(snapshot?),
         () = service.draining() => show(engine.get(owner, &id).await?),
     }
 }

@@ -213,12 +213,12 @@ async fn tools(seen: &mut Seen) {
     assert!(!internal.message.contains("secret-in-a-panic"));
     seen.failed(ErrorCode::Timeout, "sleep", json!({})).await;
 
-    // The one place of `hold` is taken: nothing more of it is run.
+    // The one place of `hold_alone` is taken: nothing more of it is run.
     let (agent, mut other) = (seen.house.caller("agent-8"), seen.house.wire().await);
-    let (message, sent) = agent.sign(&agent.request("hold", json!({"text": "held"})));
+    let (message, sent) = agent.sign(&agent.request("hold_alone", json!({"text": "held"})));
     other.send(post(&message)).await;
     seen.house.signals.entered().await;
-    let full = seen.failed(ErrorCode::Overloaded, "hold", json!({"text": "more"})).await;
+    let full = seen.failed(ErrorCode::Overloaded, "hold_alone", json!({"text": "more"})).await;
     assert!(full.retry_after_ms.is_some());
     seen.house.signals.release(1);
     let held = other.answer().await.unwrap();

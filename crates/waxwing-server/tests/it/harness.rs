@@ -14,6 +14,7 @@ use waxwing_crypto::{HmacKey, Key, KeyRing};
 use waxwing_jobs::{Bounds, MemoryStore, Store};
 use waxwing_server::{Environment, Server, ServerBuilder, Summary};
 
+use crate::logs::run_log;
 use crate::tools::{Signals, registry};
 use crate::wire::{Caller, Wire};
 
@@ -98,6 +99,7 @@ impl House {
         store: Arc<dyn Store>,
         tune: impl FnOnce(ServerBuilder) -> ServerBuilder,
     ) -> Self {
+        run_log();
         let (clock, signals) = (TestClock::new(), Signals::new());
         let builder = Server::builder(server_id(), ring(), registry(&signals), store)
             .environment(clock.clone())

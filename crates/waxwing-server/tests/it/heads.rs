@@ -1,11 +1,15 @@
 //! Heads that two readers could read in two ways, and bytes that are no HTTP at all: each refused,
 //! none of them harmful.
 
+use std::time::Duration;
+
 use serde_json::json;
+use waxwing_server::HttpLimits;
 
 use crate::harness::House;
 use crate::wire::{output, post};
 
+const HOUR: Duration = Duration::from_secs(3600);
 const LINE: &str = "POST /v1/call HTTP/1.1\r\n";
 const REST: &str = "Content-Type: application/json\r\n";
 
@@ -86,7 +90,10 @@ async fn ambiguous_heads_are_refused_and_end_the_connection() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_head_behind_a_good_call_harms_only_itself() {
-    let house = House::open().await;
+    // No deadline helps: the call's end alone has to bring the answer to the bad head.
+    let mut limits = HttpLimits::DEFAULT;
+    (limits.first_byte, limits.head, limits.idle) = (HOUR, HOUR, HOUR);
+    let house = House::with(|builder| builder.http(limits)).await;
     let agent = house.caller("agent-7");
     let mut wire = house.wire().await;
     let (message, sent) = agent.sign(&agent.request("hold", json!({"text": "held"})));
@@ -150,5 +157,28 @@ async fn endless_chunks_end_at_the_bound() {
     let answer = wire.answer().await.unwrap();
     assert_eq!(answer.refusal().code, waxwing_core::ErrorCode::TooLarge);
     wire.ends().await;
+    house.good().await;
+}
+
+/// However a request is bent, nothing of it is served that its key did not sign, and nobody is
+/// harmed. The message is forged, so a run of the tool would be a break-in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_flipped_bit_opens_the_door() {
+    let house = House::open().await;
+    let forger = house.caller("agent-7").with_key_of("agent-8");
+    let (message, _) = forger.sign(&forger.request("count", json!({})));
+    let whole = post(&message);
+    for (at, byte) in whole.iter().enumerate() {
+        let mut bent = whole.clone();
+        bent[at] = byte ^ (1 << (at % 8));
+        let mut wire = house.wire().await;
+        wire.send(&bent).await;
+        wire.finish().await;
+        if let Some(answer) = wire.answer().await {
+            let refused = matches!(answer.status, 400..=499 | 501 | 505);
+            assert!(refused, "bit {} of byte {at}: {answer:?}", at % 8);
+        }
+    }
+    assert_eq!(house.signals.unseen(), 0);
     house.good().await;
 }

@@ -149,3 +149,29 @@ async fn calls_in_one_pipe_are_answered_in_order() {
         assert_eq!(output(&agent.verify(sent, &answer))["total"], n);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn http_1_0_is_served_and_ends_the_connection() {
+    let house = House::open().await;
+    let agent = house.caller("agent-7");
+    let (message, sent) = agent.sign(&agent.request("batch_sum", json!({"numbers": [1]})));
+    let request = String::from_utf8(post(&message)).unwrap().replace("HTTP/1.1", "HTTP/1.0");
+    let mut wire = house.wire().await;
+    wire.send(request).await;
+    let answer = wire.answer().await.unwrap();
+    assert_eq!(output(&agent.verify(&sent, &answer))["total"], 1);
+    wire.ends().await;
+}
+
+/// Closing a socket over unread bytes would take the answer back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_reaches_a_peer_that_goes_on_sending() {
+    let house = House::open().await;
+    for _ in 0..5 {
+        let mut wire = house.wire().await;
+        wire.send(post(&vec![b' '; 8 << 20])).await;
+        let answer = wire.answer().await.expect("the refusal is not lost");
+        assert_eq!(answer.refusal().code, waxwing_core::ErrorCode::TooLarge);
+    }
+    house.good().await;
+}

@@ -66,6 +66,20 @@ async fn a_job_is_cancelled_and_says_why() {
     assert_eq!(agent.call(&mut wire, "cancel_job", args).await.1, told, "again changes nothing");
 }
 
+/// The work is told, and what it still comes to counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_reaches_the_tool() {
+    let mut config = EngineConfig::default();
+    config.cancel_grace = Duration::from_secs(10);
+    let house = House::with(|builder| builder.engine(config)).await;
+    let (agent, mut wire) = (house.caller("agent-7"), house.wire().await);
+    let job = agent.start(&mut wire, "heed_later", json!({})).await;
+    // Only what runs can heed anything; what is still queued is cancelled at once.
+    agent.progress(&mut wire, &job).await;
+    agent.call(&mut wire, "cancel_job", json!({"job_id": job})).await;
+    assert_eq!(output(&agent.settle(&mut wire, &job).await), "heeded");
+}
+
 /// Absent, foreign and expired are one answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_is_its_owners_and_for_its_time_only() {

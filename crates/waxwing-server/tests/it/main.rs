@@ -1,6 +1,13 @@
 //! Scenarios over real HTTP: every test starts servers on loopback and talks to them as a peer
 //! would, signed or not.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic here is the failure message"
+)]
+
 mod codes;
 mod crowd;
 mod drain;
@@ -10,6 +17,7 @@ mod health;
 mod http;
 mod idempotency;
 mod jobs;
+mod logs;
 mod order;
 mod parked;
 mod reserved;

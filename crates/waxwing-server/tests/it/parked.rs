@@ -3,6 +3,7 @@
 //! No tool can ask yet, so a worker of the test's own does, on the store that the server shares.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -55,7 +56,9 @@ fn canonical(value: &Value) -> CanonicalJson<'static> {
 async fn a_job_asks_and_goes_on_with_the_answers() {
     let store = memory();
     let house = House::over(Arc::clone(&store), |builder| builder).await;
-    let worker = Engine::launch(store, Arc::new(Asker), EngineConfig::default());
+    let mut config = EngineConfig::default();
+    config.idle_poll = Duration::from_millis(20);
+    let worker = Engine::launch(store, Arc::new(Asker), config);
     let id: JobId<'static> = "asking".parse().unwrap();
     let owner = "agent-7".parse().unwrap();
     let job = NewJob::new(id.clone(), owner, "ask".parse().unwrap(), canonical(&json!({})));

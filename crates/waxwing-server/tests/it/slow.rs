@@ -82,6 +82,8 @@ async fn a_slow_tool_is_not_a_slow_peer() {
     house.signals.release(1);
     let answer = wire.answer().await.unwrap();
     assert_eq!(output(&agent.verify(&sent, &answer)), "held");
+    // From now on it is the peer who is waited for.
+    wire.ends().await;
 }
 
 /// A peer that goes away takes its call with it: no task is left behind.

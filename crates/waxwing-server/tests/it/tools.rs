@@ -93,6 +93,15 @@ pub(crate) fn registry(signals: &Signals) -> Registry {
             Ok::<_, ToolError>(args.text)
         }))
         .tool(holding_job(signals))
+        .tool(Tool::job(
+            "heed_later",
+            "Ends when told to.",
+            |ctx: CallContext, _: Nothing| async move {
+                ctx.progress(0, None, None);
+                ctx.cancellation().cancelled().await;
+                Ok::<_, ToolError>("heeded")
+            },
+        ))
         .tool(Tool::job("fail_later", "Fails, later.", |_: Nothing| async move {
             Err::<u32, _>(ToolError::new("the pump is broken"))
         }))
@@ -102,6 +111,17 @@ pub(crate) fn registry(signals: &Signals) -> Registry {
         }))
         .build(&server_id())
         .unwrap()
+}
+
+fn hold(name: &str, signals: &Signals) -> Tool {
+    let signals = signals.clone();
+    Tool::sync(name, "Waits to be released.", move |args: Say| {
+        let signals = signals.clone();
+        async move {
+            signals.hold().await;
+            Ok::<_, ToolError>(args.text)
+        }
+    })
 }
 
 fn holding_job(signals: &Signals) -> Tool {
@@ -120,7 +140,7 @@ fn sync_tools(
     builder: waxwing_tools::RegistryBuilder,
     signals: &Signals,
 ) -> waxwing_tools::RegistryBuilder {
-    let (hold, count) = (signals.clone(), signals.clone());
+    let count = signals.clone();
     let lie = WrittenSchemas {
         input: json!({"type": "object", "properties": {}}),
         output: json!({"type": "integer"}),
@@ -148,16 +168,10 @@ fn sync_tools(
             })
             .limits(|limits| limits.time = Some(Duration::from_millis(50))),
         )
-        .tool(
-            Tool::sync("hold", "Waits to be released.", move |args: Say| {
-                let hold = hold.clone();
-                async move {
-                    hold.hold().await;
-                    Ok::<_, ToolError>(args.text)
-                }
-            })
-            .limits(|limits| (limits.concurrency, limits.queue) = (1, 0)),
-        )
+        .tool(hold("hold", signals))
+        .tool(hold("hold_alone", signals).limits(|limits| {
+            (limits.concurrency, limits.queue) = (1, 0);
+        }))
         .tool(Tool::sync("count", "Counts its runs.", move |_: Nothing| {
             let count = count.clone();
             async move {

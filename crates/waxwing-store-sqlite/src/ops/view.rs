@@ -10,6 +10,7 @@ use waxwing_jobs::{
     record,
 };
 
+use super::prepare;
 use crate::error::Error;
 use crate::row::{HOT, HOT_COLUMNS, Hot, integer, missing, natural, stage_name};
 
@@ -87,7 +88,7 @@ pub(crate) fn snapshot(
          CASE stage WHEN 'parked' THEN (SELECT answers FROM exchanges WHERE job = seq) END
          FROM jobs WHERE id = ?1 AND owner = ?2"
     );
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = prepare(connection, &sql)?;
     let shown = statement.query_row([id.as_str(), owner.as_str()], Shown::read).optional()?;
     let Some(shown) = shown.filter(|shown| !shown.hot.life.is_expired(now)) else {
         return Ok(None);
@@ -122,7 +123,7 @@ pub(crate) fn moved(
     now: u64,
 ) -> Result<Vec<JobId<'static>>, Error> {
     const SQL: &str = "SELECT version FROM jobs WHERE id = ?1 AND expires_ms > ?2";
-    let mut statement = connection.prepare_cached(SQL)?;
+    let mut statement = prepare(connection, SQL)?;
     let mut moved = Vec::new();
     for seen in seen {
         let row = params![seen.id.as_str(), integer(now)];
@@ -189,7 +190,7 @@ pub(crate) fn list(connection: &Connection, filter: &Filter, now: u64) -> Result
     let born_by = filter.older_than.map(|age| integer(now.saturating_sub(millis(age))));
     // One more than asked for tells whether there is another page.
     let limit = integer((filter.limit as u64).saturating_add(1));
-    let mut statement = connection.prepare_cached(SQL)?;
+    let mut statement = prepare(connection, SQL)?;
     let row = params![
         filter.after.map_or(0, integer),
         integer(now),
@@ -207,19 +208,19 @@ pub(crate) fn list(connection: &Connection, filter: &Filter, now: u64) -> Result
     Ok(Page { jobs, next })
 }
 
-/// How many jobs have not ended, by the indexes of the hot stages.
+/// How many jobs have not ended, by the indexes of the hot stages: the `+` keeps SQLite from the
+/// index of lifetimes, which holds every job.
 pub(crate) fn census(connection: &Connection, now: u64) -> Result<Census, Error> {
     let live = integer(now);
     let count = |condition: &str| {
-        let sql = format!("SELECT count(*) FROM jobs WHERE expires_ms > ?1 AND {condition}");
-        connection.prepare_cached(&sql)?.query_row([live], |row| natural(row, 0))
+        let sql = format!("SELECT count(*) FROM jobs WHERE +expires_ms > ?1 AND {condition}");
+        prepare(connection, &sql)?.query_row([live], |row| natural(row, 0))
     };
     const OLDEST: &str = "SELECT min(ready_ms) FROM (
-        SELECT ready_ms FROM jobs WHERE expires_ms > ?1 AND rank IS NOT NULL
+        SELECT ready_ms FROM jobs WHERE +expires_ms > ?1 AND rank IS NOT NULL
         UNION ALL SELECT ready_ms FROM jobs
-        WHERE expires_ms > ?1 AND stage = 'queued' AND rank IS NULL AND ready_ms <= ?1)";
-    let oldest: Option<i64> =
-        connection.prepare_cached(OLDEST)?.query_row([live], |row| row.get(0))?;
+        WHERE +expires_ms > ?1 AND stage = 'queued' AND rank IS NULL AND ready_ms <= ?1)";
+    let oldest: Option<i64> = prepare(connection, OLDEST)?.query_row([live], |row| row.get(0))?;
     let oldest = oldest.and_then(|ready| u64::try_from(ready).ok());
     Ok(Census {
         queued: count("rank IS NOT NULL")? + count("stage = 'queued' AND rank IS NULL")?,

@@ -50,7 +50,7 @@ impl Tx<'_> {
              FROM jobs JOIN inputs ON inputs.job = seq
              LEFT JOIN exchanges ON exchanges.job = seq
              LEFT JOIN checkpoints ON checkpoints.job = seq
-             WHERE rank IS NOT NULL AND expires_ms > ?1
+             WHERE rank IS NOT NULL AND +expires_ms > ?1
                AND kind IN (SELECT value FROM json_each(?2))
              ORDER BY rank, seq LIMIT ?3"
         );

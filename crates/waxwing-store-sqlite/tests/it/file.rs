@@ -48,9 +48,8 @@ fn what_is_no_job_store_is_refused_in_one_clear_line() {
     let nowhere = dir.path().join("no/such/jobs.db");
     assert!(refused(&nowhere).contains("no/such/jobs.db"));
     let text = dir.path().join("text.db");
-    SqliteStore::open(&text, Bounds::default()).unwrap();
-    fs::write(&text, "not a database, and long enough to be taken for one: ".repeat(40)).unwrap();
-    let _ = fs::remove_file(crate::crash::log_of(&text));
+    let nonsense = "not a database, and long enough to be taken for one: ".repeat(40);
+    crate::crash::write(&text, nonsense.as_bytes(), &[]);
     assert!(refused(&text).contains("damaged"));
 }
 

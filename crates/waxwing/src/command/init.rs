@@ -21,7 +21,7 @@ const CLIENT_ID: &str = "agent";
 const KEY_ID: &str = "k1";
 
 pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
-    let server_id = SERVER_ID.parse().map_err(bug)?;
+    let server_id = SERVER_ID.parse().map_err(invalid)?;
     let config = NewConfig { listen: LISTEN, admin_listen: ADMIN_LISTEN, server_id, more: "" };
     let written = write(&args.dir, &config, &format!("http://{LISTEN}"))?;
     let place = if args.dir == Path::new(".") { "" } else { "cd there, then " };
@@ -40,7 +40,8 @@ pub(super) fn write(dir: &Path, config: &NewConfig, url: &str) -> Result<Vec<Str
     }
     fs::create_dir_all(dir)
         .map_err(|source| ConfigError::Write { path: dir.to_owned(), source })?;
-    let (client_id, key_id) = (CLIENT_ID.parse().map_err(bug)?, KEY_ID.parse().map_err(bug)?);
+    let (client_id, key_id) =
+        (CLIENT_ID.parse().map_err(invalid)?, KEY_ID.parse().map_err(invalid)?);
     let key = KeyRecord::random(client_id, key_id)
         .map_err(|error| Failure::usage(format!("no random bytes for a key: {error}")))?;
     let [config_path, keyring_path, client_path] = &paths;
@@ -52,6 +53,6 @@ pub(super) fn write(dir: &Path, config: &NewConfig, url: &str) -> Result<Vec<Str
     Ok(paths.iter().map(|path| path.display().to_string()).collect())
 }
 
-fn bug(invalid: waxwing_core::InvalidId) -> Failure {
-    Failure::usage(invalid.to_string())
+fn invalid(id: waxwing_core::InvalidId) -> Failure {
+    Failure::usage(id.to_string())
 }

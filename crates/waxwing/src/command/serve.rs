@@ -12,6 +12,7 @@ use crate::cli::{LogLevel, ServeArgs};
 use crate::config::server::{ServerConfig, StoreUrl};
 use crate::config::{SecretText, keyring};
 use crate::exit::{Exit, Failure};
+use crate::signals::StopSignals;
 use crate::{demo_tools, terminal};
 
 pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
@@ -79,40 +80,6 @@ async fn bind(config: ServerConfig) -> Result<BoundServer, Failure> {
         builder = builder.hosts(hosts);
     }
     Ok(builder.bind().await?)
-}
-
-/// SIGTERM and SIGINT, or Ctrl-C where there are no signals.
-struct StopSignals {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl StopSignals {
-    #[cfg(unix)]
-    fn new() -> Result<Self, Failure> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let listen =
-            |kind| signal(kind).map_err(|error| Failure::usage(format!("no signals: {error}")));
-        let terminate = listen(SignalKind::terminate())?;
-        Ok(Self { terminate, interrupt: listen(SignalKind::interrupt())? })
-    }
-
-    #[cfg(not(unix))]
-    fn new() -> Result<Self, Failure> {
-        Ok(Self {})
-    }
-
-    async fn received(&mut self) {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
-    }
 }
 
 fn log_at(level: LogLevel) {

@@ -39,11 +39,15 @@ impl Profile {
             .map_err(|no_key| ConfigError::value(path, no_key.to_string()))
     }
 
-    /// The client that the file describes.
+    /// The client that the file at `path` describes.
     pub(crate) fn client(path: &Path) -> Result<Client, Failure> {
-        let profile = Self::read(path)?;
-        let key = profile.key(path)?;
-        let Self { url, client_id, server_id, key_id, .. } = profile;
+        Self::read(path)?.into_client(path)
+    }
+
+    /// The client that it describes; `path` is where it was read.
+    pub(crate) fn into_client(self, path: &Path) -> Result<Client, Failure> {
+        let key = self.key(path)?;
+        let Self { url, client_id, server_id, key_id, .. } = self;
         let client = Client::builder(url, client_id, server_id, key_id, key).build();
         client.map_err(|error| ConfigError::value(path, error.to_string()).into())
     }

@@ -1,7 +1,7 @@
 //! Reads a TOML file into a type, strictly, and writes new files; private ones with mode 0600.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -52,39 +52,22 @@ fn hint(source: &io::Error) -> &'static str {
 /// Reads a file into a type. The type must deny unknown fields.
 pub(super) fn read<T: DeserializeOwned>(path: &Path, privacy: Privacy) -> Result<T, ConfigError> {
     let file = File::open(path).map_err(|source| unreadable(path, source))?;
-    let text = read_text(path, file, privacy)?;
+    let text = read_text(path, &file, privacy)?;
     parse(path, &text)
 }
 
 /// The text of an open file, if its mode is what its privacy asks for.
 pub(super) fn read_text(
     path: &Path,
-    mut file: impl io::Read + AsFile,
+    mut file: &File,
     privacy: Privacy,
 ) -> Result<Zeroizing<String>, ConfigError> {
     if privacy == Privacy::Private {
-        check_mode(path, file.as_file())?;
+        check_mode(path, file)?;
     }
     let mut text = Zeroizing::new(String::new());
     file.read_to_string(&mut text).map_err(|source| unreadable(path, source))?;
     Ok(text)
-}
-
-/// An open file, owned or borrowed.
-pub(super) trait AsFile {
-    fn as_file(&self) -> &File;
-}
-
-impl AsFile for File {
-    fn as_file(&self) -> &File {
-        self
-    }
-}
-
-impl AsFile for &File {
-    fn as_file(&self) -> &File {
-        self
-    }
 }
 
 pub(super) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {

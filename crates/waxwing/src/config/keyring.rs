@@ -105,13 +105,12 @@ pub(crate) fn append(path: &Path, record: &KeyRecord) -> Result<(), ConfigError>
         .map_err(|source| file::unwritable(path, source))?;
     file.lock().map_err(|source| file::unwritable(path, source))?;
     let text = file::read_text(path, &file, Privacy::Private)?;
-    let mut ring: Ring = file::parse(path, &text)?;
+    let ring: Ring = file::parse(path, &text)?;
     let KeyRecord { client_id, key_id, .. } = record;
     if ring.key.iter().any(|key| key.client_id == *client_id && key.key_id == *key_id) {
         let text = format!("key {key_id} of {client_id} is there already; choose another --key-id");
         return Err(ConfigError::value(path, text));
     }
-    ring.key.clear();
     let gap = if text.is_empty() || text.ends_with("\n\n") {
         ""
     } else if text.ends_with('\n') {

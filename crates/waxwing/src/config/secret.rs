@@ -36,7 +36,7 @@ impl SecretText {
     pub(crate) fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = Zeroizing::new([0; FRESH_BYTES]);
         getrandom::fill(&mut *bytes)?;
-        Ok(Self(Zeroizing::new(BASE64URL.encode(&*bytes))))
+        Ok(Self(Zeroizing::new(BASE64URL.encode(bytes.as_slice()))))
     }
 
     /// The text, for the file or the person who is to have it.

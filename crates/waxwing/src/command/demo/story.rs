@@ -13,7 +13,7 @@ pub(super) struct Story {
 
 impl Story {
     pub(super) fn begin(server: &ServerProcess) -> Self {
-        terminal::write(&terminal::bold("Waxwing: signed, validated, durable tool calls"));
+        terminal::heading("Waxwing: signed, validated, durable tool calls");
         terminal::note(&format!(
             "A real server, process {}, listens on http://{}, with a fresh key and a new SQLite file.",
             server.id(),
@@ -31,7 +31,7 @@ impl Story {
     ) -> Result<(), Failure> {
         self.steps += 1;
         let number = self.steps;
-        terminal::write(&format!("\n{}", terminal::bold(&format!("{number}. {what}"))));
+        terminal::heading(&format!("{number}. {what}"));
         terminal::note(&format!("   expected: {expected}"));
         match act.await {
             Ok(came) => {
@@ -47,8 +47,7 @@ impl Story {
 
     /// How many steps there were, all as they should be.
     pub(super) fn end(self) -> u32 {
-        let text = format!("\nAll {} steps did what they should.", self.steps);
-        terminal::write(&terminal::bold(&text));
+        terminal::heading(&format!("All {} steps did what they should.", self.steps));
         self.steps
     }
 }
