@@ -61,19 +61,22 @@ async fn call_in_process(
     let verified =
         verify_request(&message, &limits, &server_id(), ring, servers).expect("it verifies");
     let admitted = admit(&verified, guard, &window, now).expect("it is new");
-    let prepared = registry.prepare(admitted.tool.as_str(), &admitted.args).expect("good arguments");
+    let prepared =
+        registry.prepare(admitted.tool.as_str(), &admitted.args).expect("good arguments");
     let context = CallContext::new(admitted.client_id.clone().into_owned());
     let output = prepared.run(context).await.expect("it runs");
     let nonce = Nonce::new(format!("{count:024}")).expect("a nonce");
     let mut reply = Vec::with_capacity(512);
-    sign_reply(key, &verified, Outcome::Ok(output), now, nonce, own, &mut reply).expect("it signs");
+    sign_reply(&verified, Outcome::Ok(output), now, nonce, own, &mut reply).expect("it signs");
 
-    let reply = verify_reply(&reply, &limits, key, &sent, now, &window, clients).expect("it is true");
+    let reply =
+        verify_reply(&reply, &limits, key, &sent, now, &window, clients).expect("it is true");
     black_box(reply.into_outcome());
 }
 
 fn in_process(c: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("tokio");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("tokio");
     let capacity = Capacity { total: usize::MAX, per_key: usize::MAX };
     let guard = ReplayGuard::new(Window::DEFAULT, capacity, 1_789_999_999_999, [7; 32]);
     let parts = (key(), ring(), registry(), guard);
@@ -98,9 +101,10 @@ fn loopback(c: &mut Criterion) {
         let _ = stopped.await;
     }));
     let id = |text: &str| text.parse().expect("an id");
-    let client = Client::builder(&url, id("agent-7"), server_id(), "k1".parse().expect("an id"), key())
-        .build()
-        .expect("a client");
+    let client =
+        Client::builder(&url, id("agent-7"), server_id(), "k1".parse().expect("an id"), key())
+            .build()
+            .expect("a client");
     let mut group = c.benchmark_group("call");
     group.bench_function("loopback", |b| {
         b.iter(|| {
@@ -118,8 +122,10 @@ fn loopback(c: &mut Criterion) {
                     let client = client.clone();
                     tokio::spawn(async move {
                         for _ in 0..rounds.div_ceil(32) {
-                            let sum: Sum =
-                                client.call("batch_sum", &three_numbers()).await.expect("it succeeds");
+                            let sum: Sum = client
+                                .call("batch_sum", &three_numbers())
+                                .await
+                                .expect("it succeeds");
                             black_box(sum.total);
                         }
                     })

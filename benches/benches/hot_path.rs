@@ -18,7 +18,8 @@ fn signed_bytes(message: &[u8]) -> Vec<u8> {
 }
 
 fn verify(c: &mut Criterion) {
-    let (ring, server_id, limits, floor) = (ring(), server_id(), Limits::default(), Floor::new(SECRET));
+    let (ring, server_id, limits, floor) =
+        (ring(), server_id(), Limits::default(), Floor::new(SECRET));
     for Payload { name, args, .. } in payload::all() {
         let message = message(&args);
         let signed = signed_bytes(&message);
@@ -34,9 +35,13 @@ fn verify(c: &mut Criterion) {
             });
         });
         for rival in RIVALS {
-            group.bench_with_input(BenchmarkId::from_parameter(rival.name), &message, |b, message| {
-                b.iter(|| assert!(rival.verify(&floor, black_box(message))));
-            });
+            group.bench_with_input(
+                BenchmarkId::from_parameter(rival.name),
+                &message,
+                |b, message| {
+                    b.iter(|| assert!(rival.verify(&floor, black_box(message))));
+                },
+            );
         }
         group.bench_function("jcs-admit (canonicalise only)", |b| {
             b.iter(|| rivals::jcs_admit_canonical(black_box(&message)));

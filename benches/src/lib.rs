@@ -21,7 +21,8 @@ pub fn key() -> Key {
 /// The ring of a server that knows a thousand clients, the benches' one among them.
 #[must_use]
 pub fn ring() -> KeyRing {
-    let mut ring = KeyRing::new(HmacKey::new(b"a decoy key of thirty-two bytes!").expect("strong").into());
+    let mut ring =
+        KeyRing::new(HmacKey::new(b"a decoy key of thirty-two bytes!").expect("strong").into());
     for n in 0..1000 {
         let client = format!("agent-{n}").parse().expect("an id");
         ring.insert(client, "k1".parse().expect("an id"), key());

@@ -68,9 +68,30 @@ fn floats(bytes: usize) -> Args {
 /// Prose with line breaks, quotation marks and now and then a letter outside ASCII.
 fn text(bytes: usize) -> Args {
     const WORDS: [&str; 24] = [
-        "the", "agent", "reads", "a", "report", "and", "calls", "tool", "that", "adds", "numbers",
-        "together,", "then", "waits", "for", "its", "answer", "before", "caf\u{e9}", "\"quoted\"",
-        "again.\n", "every", "server", "signs",
+        "the",
+        "agent",
+        "reads",
+        "a",
+        "report",
+        "and",
+        "calls",
+        "tool",
+        "that",
+        "adds",
+        "numbers",
+        "together,",
+        "then",
+        "waits",
+        "for",
+        "its",
+        "answer",
+        "before",
+        "caf\u{e9}",
+        "\"quoted\"",
+        "again.\n",
+        "every",
+        "server",
+        "signs",
     ];
     let mut random = Random(3);
     let mut text = String::new();

@@ -235,7 +235,10 @@ mod tests {
     #[test]
     fn alphabets_are_those_of_the_wire() {
         let accepts = |ok: fn(String) -> bool| {
-            (0..=255_u8).filter(|b| b.is_ascii()).map(char::from).filter(|c| ok(c.to_string()))
+            (0..=255_u8)
+                .filter(|b| b.is_ascii())
+                .map(char::from)
+                .filter(|c| ok(c.to_string()))
                 .collect::<String>()
         };
         let alnum = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

@@ -18,10 +18,10 @@ pub(crate) mod number;
 mod number_run;
 mod path;
 mod rewrite;
-mod short_decimal;
-mod shortest;
 mod ser;
 mod ser_name;
+mod short_decimal;
+mod shortest;
 pub(crate) mod string;
 
 use std::borrow::Cow;

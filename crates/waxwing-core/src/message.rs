@@ -6,6 +6,7 @@
 
 mod cursor;
 mod draft;
+mod outcome;
 mod refusal;
 mod reply;
 mod request;
@@ -20,8 +21,9 @@ use cursor::{Cursor, Stop};
 
 pub use cursor::ShapeError;
 pub use draft::{CanonicalWrite, Draft};
+pub use outcome::{Outcome, Progress};
 pub use refusal::Refusal;
-pub use reply::{Answer, Outcome, Progress, Reply};
+pub use reply::{Answer, Reply};
 pub use request::Request;
 
 /// The protocol's name, member `v` of every message.

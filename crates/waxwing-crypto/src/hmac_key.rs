@@ -5,7 +5,6 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use waxwing_core::Signature;
-use zeroize::Zeroizing;
 
 use crate::hex;
 use crate::verdict::VerificationFailed;
@@ -53,8 +52,8 @@ impl HmacKey {
             return Err(WeakKey::Repeats { period });
         }
         // HMAC takes a key of any length (RFC 2104 §2); the error type is that of other MACs.
-        let keyed = Hmac::new_from_slice(secret)
-            .map_err(|_| WeakKey::TooShort { length: secret.len() })?;
+        let keyed =
+            Hmac::new_from_slice(secret).map_err(|_| WeakKey::TooShort { length: secret.len() })?;
         Ok(Self { keyed })
     }
 
@@ -78,7 +77,11 @@ impl HmacKey {
     ) -> Result<(), VerificationFailed> {
         let tag: Option<[u8; 32]> = hex::decode(signature);
         let verdict = self.mac(parts).verify_slice(&tag.unwrap_or_default());
-        if tag.is_some() { verdict.map_err(|_| VerificationFailed) } else { Err(VerificationFailed) }
+        if tag.is_some() {
+            verdict.map_err(|_| VerificationFailed)
+        } else {
+            Err(VerificationFailed)
+        }
     }
 
     /// What `server_identity` shows of the key: 16 hex digits of a MAC over a fixed text, from which
@@ -97,29 +100,6 @@ fn repeats(secret: &[u8], period: usize) -> bool {
 impl fmt::Debug for HmacKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HmacKey(secret)")
-    }
-}
-
-/// A secret as it is read from a file, before it becomes a key: wiped when dropped, never printed.
-pub struct SecretBytes(Zeroizing<Vec<u8>>);
-
-impl SecretBytes {
-    /// Takes the bytes.
-    #[must_use]
-    pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
-    }
-
-    /// The bytes, for the one who makes a key of them.
-    #[must_use]
-    pub fn expose(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SecretBytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretBytes(secret)")
     }
 }
 

@@ -48,7 +48,7 @@ mod verdict;
 mod window;
 
 pub use admission::{Admitted, Rejection, admit};
-pub use hmac_key::{HmacKey, SecretBytes, WeakKey};
+pub use hmac_key::{HmacKey, WeakKey};
 pub use key::Key;
 pub use replay::{Admission, Capacity, NonceRecord, ReplayGuard};
 pub use reply::{ReplyFault, SentRequest, VerifiedReply, sign_reply, verify_reply};

@@ -210,8 +210,7 @@ mod tests {
         let client_id = ClientId::new(client).unwrap();
         let key_id = KeyId::new("k1").unwrap();
         let nonce = Nonce::new(format!("nonce-{n:016}")).unwrap();
-        let record =
-            NonceRecord { client_id: &client_id, key_id: &key_id, nonce: &nonce, ts_ms };
+        let record = NonceRecord { client_id: &client_id, key_id: &key_id, nonce: &nonce, ts_ms };
         guard.admit(&record, now_ms)
     }
 

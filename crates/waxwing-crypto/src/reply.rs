@@ -11,13 +11,12 @@ use crate::key::Key;
 use crate::request::Verified;
 use crate::window::{Timeliness, Window};
 
-/// Signs the reply to `request` and writes it behind what `out` holds. A reply to anything but a
-/// verified request cannot be made.
+/// Signs the reply to `request` with the key that verified it and writes it behind what `out` holds. A
+/// reply to anything but a verified request, or under another key, cannot be made.
 ///
 /// # Errors
 /// [`WriteError`] when a number of the outcome has no canonical form.
 pub fn sign_reply(
-    key: &Key,
     request: &Verified<'_>,
     outcome: Outcome<'_>,
     ts_ms: i64,
@@ -35,6 +34,7 @@ pub fn sign_reply(
         key_id: request.key_id.borrowed(),
         outcome,
     };
+    let key = request.key();
     let start = out.len();
     let drafted = reply.draft(key.signature_digits(), scratch, out);
     let draft = drafted.inspect_err(|_| out.truncate(start))?;
@@ -131,7 +131,7 @@ pub fn verify_reply<'a>(
 ) -> Result<VerifiedReply<'a>, ReplyFault> {
     let unverified = match Answer::read(bytes, limits, scratch).map_err(ReplyFault::NotAReply)? {
         Answer::Reply(unverified) => unverified,
-        Answer::Refusal(refusal) => return Err(ReplyFault::Refused(Box::new(refusal))),
+        Answer::Refusal(refusal) => return Err(ReplyFault::Refused(refusal)),
     };
     key.verify(unverified.signed().map(str::as_bytes), unverified.signature())
         .map_err(|_| ReplyFault::WrongSignature)?;

@@ -14,10 +14,17 @@ use crate::ring::{Found, KeyRing};
 /// Its time and nonce have not been judged yet: that is [`admit`](crate::admit).
 #[derive(Debug)]
 pub struct Verified<'a> {
+    key: &'a Key,
     checked: Unverified<'a, Request<'a>>,
 }
 
 impl<'a> Verified<'a> {
+    /// The key that verified it, which signs the reply too.
+    #[must_use]
+    pub const fn key(&self) -> &'a Key {
+        self.key
+    }
+
     /// The signature that verified, which names the request and everything in it.
     #[must_use]
     pub const fn signature(&self) -> &Signature<'a> {
@@ -76,14 +83,16 @@ impl RequestFault {
 /// reply must name.
 ///
 /// # Errors
-/// [`WriteError`] when the arguments have no canonical form or are no object.
+/// [`WriteError`] when the arguments have no canonical form or are no object; `out` is then as it was.
 pub fn sign_request<A: CanonicalWrite>(
     key: &Key,
     request: &Request<'_, A>,
     scratch: &mut Scratch,
     out: &mut Vec<u8>,
 ) -> Result<Signature<'static>, WriteError> {
-    let draft = request.draft(key.signature_digits(), scratch, out)?;
+    let start = out.len();
+    let drafted = request.draft(key.signature_digits(), scratch, out);
+    let draft = drafted.inspect_err(|_| out.truncate(start))?;
     let digits = key.sign(draft.signed(out));
     draft.complete(out, digits.as_bytes()).map_err(|_| WriteError::NotObject)?;
     Ok(digits.to_signature())
@@ -99,7 +108,7 @@ pub fn verify_request<'a>(
     bytes: &'a [u8],
     limits: &Limits,
     server_id: &ServerId<'_>,
-    ring: &KeyRing,
+    ring: &'a KeyRing,
     scratch: &'a mut Scratch,
 ) -> Result<Verified<'a>, RequestFault> {
     let unverified = Request::read(bytes, limits, scratch)?;
@@ -111,7 +120,7 @@ pub fn verify_request<'a>(
     let (Found::Key(key) | Found::Decoy(key)) = found;
     let verdict = key.verify(unverified.signed().map(str::as_bytes), unverified.signature());
     match (found, verdict) {
-        (Found::Key(_), Ok(())) => Ok(Verified { checked: unverified }),
+        (Found::Key(key), Ok(())) => Ok(Verified { key, checked: unverified }),
         _ => Err(RequestFault::Unauthenticated),
     }
 }

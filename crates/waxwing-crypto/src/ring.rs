@@ -1,8 +1,7 @@
 //! The keys a server knows, by client and key id.
 
 use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::BuildHasherDefault;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use waxwing_core::{ClientId, KeyId};
 
@@ -12,8 +11,7 @@ use crate::key::Key;
 /// unknown client and a wrong signature cannot be told apart by their time.
 #[derive(Debug)]
 pub struct KeyRing {
-    // Nobody but the operator puts names in, so the hash needs no secret.
-    clients: HashMap<ClientId<'static>, ClientKeys, BuildHasherDefault<DefaultHasher>>,
+    clients: HashMap<ClientId<'static>, ClientKeys, BuildHasherDefault<NameHasher>>,
     decoy: Key,
 }
 
@@ -72,5 +70,61 @@ impl KeyRing {
 
     pub(crate) fn find_or_decoy(&self, client: &ClientId<'_>, key_id: &KeyId<'_>) -> Found<'_> {
         self.find(client, key_id).map_or(Found::Decoy(&self.decoy), Found::Key)
+    }
+}
+
+/// Eight bytes at a time by multiplication. Nobody but the operator puts names in, so nobody can choose
+/// names that collide, and the hash needs no secret.
+#[derive(Debug, Default)]
+struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.write_u64(u64::from_le_bytes(*word));
+        }
+        self.write_u64(rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+    }
+
+    fn write_u8(&mut self, _end_of_string: u8) {}
+
+    fn write_u64(&mut self, word: u64) {
+        // An odd constant without pattern: 2^64 divided by the golden ratio.
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HmacKey;
+
+    fn key(seed: u8) -> Key {
+        let secret: Vec<u8> = (0..32).map(|i| i ^ seed).collect();
+        HmacKey::new(&secret).unwrap().into()
+    }
+
+    #[test]
+    fn each_key_is_found_under_its_own_name_only() {
+        let mut ring = KeyRing::new(key(0xff));
+        for n in 0..500 {
+            let client: ClientId<'static> = format!("agent-{n}").parse().unwrap();
+            for id in ["k1", "k2"] {
+                assert!(ring.insert(client.clone(), id.parse().unwrap(), key(1)).is_none());
+            }
+        }
+        assert_eq!(ring.len(), 1000);
+        assert!(ring.insert("agent-3".parse().unwrap(), "k1".parse().unwrap(), key(2)).is_some());
+        assert_eq!(ring.len(), 1000);
+        let found = |client: &str, id: &str| {
+            ring.find(&ClientId::new(client).unwrap(), &KeyId::new(id).unwrap()).is_some()
+        };
+        assert!(found("agent-499", "k2"));
+        assert!(!found("agent-500", "k2") && !found("agent-1", "k3"));
     }
 }

@@ -93,10 +93,9 @@ fn reply(service: &Service, request: &Verified<'_>, outcome: Outcome<'_>) -> Ans
 }
 
 fn sign(service: &Service, request: &Verified<'_>, outcome: Outcome<'_>) -> Option<Vec<u8>> {
-    let key = service.ring.find(&request.client_id, &request.key_id)?;
     let nonce = Nonce::new(service.fresh_id()).ok()?;
     let now_ms = service.environment.now_ms();
     let mut message = Vec::with_capacity(512);
-    sign_reply(key, request, outcome, now_ms, nonce, &mut Scratch::new(), &mut message).ok()?;
+    sign_reply(request, outcome, now_ms, nonce, &mut Scratch::new(), &mut message).ok()?;
     Some(message)
 }

@@ -33,7 +33,8 @@ fn folder_of(test: &str, data: Option<PathBuf>, skipped: Option<PathBuf>) -> Opt
     eprintln!("skipped {line}");
     if let Some(path) = skipped {
         let file = fs::OpenOptions::new().create(true).append(true).open(&path);
-        if let Err(error) = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes())) {
+        if let Err(error) = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()))
+        {
             panic!("cannot write {}: {error}", path.display());
         }
     }
@@ -89,7 +90,8 @@ mod tests {
     fn data_that_is_there_is_found() {
         let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         assert_eq!(folder_of("one", Some(here.clone()), None), Some(here.clone()));
-        let names: Vec<String> = files(&here.join("src")).into_iter().map(|(name, _)| name).collect();
+        let names: Vec<String> =
+            files(&here.join("src")).into_iter().map(|(name, _)| name).collect();
         assert!(names.contains(&"data.rs".to_owned()) && names.is_sorted());
     }
 

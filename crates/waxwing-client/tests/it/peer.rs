@@ -69,7 +69,7 @@ impl Call {
         let request = verify_request(&self.body, &limits, &server, &ring, &mut scratch).unwrap();
         let nonce = Nonce::new(format!("server-nonce-{:08}", self.number)).unwrap();
         let mut out = Vec::new();
-        sign_reply(&key(), &request, outcome, ts_ms, nonce, &mut Scratch::new(), &mut out).unwrap();
+        sign_reply(&request, outcome, ts_ms, nonce, &mut Scratch::new(), &mut out).unwrap();
         out
     }
 

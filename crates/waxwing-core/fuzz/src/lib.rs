@@ -7,8 +7,8 @@ pub mod respell;
 
 use std::borrow::Cow;
 
-use waxwing_core::canonical::{self, JsonError};
 use waxwing_core::Limits;
+use waxwing_core::canonical::{self, JsonError};
 
 /// Bounds that only depth meets: libFuzzer bounds the size.
 pub const LIMITS: Limits = Limits::DEFAULT.with_max_message(usize::MAX);

@@ -83,13 +83,35 @@ pub const REFUSAL: &[Member] = &[
 
 /// Values to put where others belong.
 const VALUES: &[&str] = &[
-    "null", "true", "0", "-1", "9007199254740991", "-0.5", "1e+21", "\"\"", "\"a\"", "\"ok\"", "\"error\"",
-    "\"done\"", "\"a b\"", "\"\\n\"", "\"\u{e9}\"", "[]", "{}", "[1,2,3,4,5,6]", "{\"a\":{\"b\":[]}}",
-    "{\"code\":\"internal\",\"message\":\"\"}", "{\"job_id\":\"j\"}", "\"waxwing/2\"", "\"request\"", "\"reply\"",
+    "null",
+    "true",
+    "0",
+    "-1",
+    "9007199254740991",
+    "-0.5",
+    "1e+21",
+    "\"\"",
+    "\"a\"",
+    "\"ok\"",
+    "\"error\"",
+    "\"done\"",
+    "\"a b\"",
+    "\"\\n\"",
+    "\"\u{e9}\"",
+    "[]",
+    "{}",
+    "[1,2,3,4,5,6]",
+    "{\"a\":{\"b\":[]}}",
+    "{\"code\":\"internal\",\"message\":\"\"}",
+    "{\"job_id\":\"j\"}",
+    "\"waxwing/2\"",
+    "\"request\"",
+    "\"reply\"",
 ];
 
 /// Names that no message has, or that another has.
-const NAMES: &[&str] = &["a", "args", "error", "result", "status", "tool_", "w", "z", "", "\\\"", "\u{e9}"];
+const NAMES: &[&str] =
+    &["a", "args", "error", "result", "status", "tool_", "w", "z", "", "\\\"", "\u{e9}"];
 
 /// A message out of `members`: the first bytes of `input` edit it, two a time, until one says that
 /// enough was done; the rest spells it. A few inputs are taken as they stand.

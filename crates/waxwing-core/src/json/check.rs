@@ -73,7 +73,8 @@ impl<'a> Scan<'a> {
             }
             let span = string::canonical_end(self.bytes, at + 1)?;
             let name = Name::new(self.bytes, at + 1, span.close, span.escaped);
-            if last.is_some_and(|last| !last.precedes(&name)) || self.byte(span.close + 1)? != b':' {
+            if last.is_some_and(|last| !last.precedes(&name)) || self.byte(span.close + 1)? != b':'
+            {
                 return None;
             }
             let start = span.close + 2;

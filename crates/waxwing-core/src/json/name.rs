@@ -19,9 +19,11 @@ impl<'a> Name<'a> {
         let text = bytes.get(start..end).unwrap_or_default();
         let word = match bytes.get(start..).and_then(|rest| rest.first_chunk::<8>()) {
             Some(chunk) => u64::from_be_bytes(*chunk),
-            None => text.iter().take(8).zip(0..).fold(0, |word, (byte, i)| {
-                word | u64::from(*byte) << (56 - 8 * i)
-            }),
+            None => text
+                .iter()
+                .take(8)
+                .zip(0..)
+                .fold(0, |word, (byte, i)| word | u64::from(*byte) << (56 - 8 * i)),
         };
         let unused = 8_u32.saturating_sub(u32::try_from(text.len()).unwrap_or(8));
         let head = word & u64::MAX.checked_shl(8 * unused).unwrap_or(0);

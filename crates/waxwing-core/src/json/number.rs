@@ -19,17 +19,21 @@ const LONGEST_CANONICAL: usize = 25;
 /// number is proved canonical by its notation alone, without a conversion.
 #[inline]
 pub(super) fn canonical_end(bytes: &[u8], at: usize) -> Option<usize> {
-    match Notation::of(Block::load_padded(bytes, at).into(), bytes.get(at) == Some(&b'-')) {
-        Some(notation) if notation.length < 16 => notation.end(bytes, at),
-        Some(_) => canonical_long_end(bytes, at),
+    let kinds = Kinds::from(Block::load_padded(bytes, at));
+    let minus = bytes.get(at) == Some(&b'-');
+    if kinds.digits | kinds.dots | Mask::from(minus) == 0xffff {
+        return canonical_long_end(bytes, at);
+    }
+    match Notation::of(kinds, minus) {
+        Some(notation) => notation.end(bytes, at),
         None => canonical_end_by_value(bytes, at),
     }
 }
 
 /// A number of 16 to [`LONGEST_CANONICAL`] characters.
 fn canonical_long_end(bytes: &[u8], at: usize) -> Option<usize> {
-    let both = Kinds::from(Block::load_padded(bytes, at))
-        .then(Block::load_padded(bytes, at + 16).into());
+    let both =
+        Kinds::from(Block::load_padded(bytes, at)).then(Block::load_padded(bytes, at + 16).into());
     let minus = bytes.get(at) == Some(&b'-');
     let Some(notation) = Notation::of(both, minus) else {
         return canonical_end_by_value(bytes, at);
@@ -360,20 +364,67 @@ mod tests {
     fn canonical_spellings_are_known_and_others_are_not() {
         let end = |text: &str| canonical_end(text.as_bytes(), 0);
         for text in [
-            "0", "5", "-5", "10", "0.5", "-0.5", "0.05", "0.000001", "12.25", "999999999999999",
-            "9007199254740991", "-9007199254740991", "1e+21", "1e-7", "1.7976931348623157e+308",
-            "0.1234567890123456", "123456789.12345678", "0.00000125", "5e-324", "-1.5e+300",
-            "100.001", "0.30000000000000004",
+            "0",
+            "5",
+            "-5",
+            "10",
+            "0.5",
+            "-0.5",
+            "0.05",
+            "0.000001",
+            "12.25",
+            "999999999999999",
+            "9007199254740991",
+            "-9007199254740991",
+            "1e+21",
+            "1e-7",
+            "1.7976931348623157e+308",
+            "0.1234567890123456",
+            "123456789.12345678",
+            "0.00000125",
+            "5e-324",
+            "-1.5e+300",
+            "100.001",
+            "0.30000000000000004",
         ] {
             assert_eq!(end(text), Some(text.len()), "{text}");
             assert_eq!(end(&format!("{text},7")), Some(text.len()), "{text},");
             assert_eq!(end(&format!("{text}]                    ")), Some(text.len()), "{text}]");
         }
         for text in [
-            "-0", "00", "01", "-01", "1.0", "0.0", "0.50", "1.", ".5", "-", "", "1e5", "1E21",
-            "1e21", "1e+05", "0.0000001", "0.00000012", "9007199254740992", "9007199254740993",
-            "100000000000000000000", "0.1000000000000000055511151231257827", "-.5", "+1", "1.5.2",
-            "123456789.123456789", "1e400", "1.5e", "-0.0", "0e1", "1e+20", "abc", ",", "1.50000000000000000",
+            "-0",
+            "00",
+            "01",
+            "-01",
+            "1.0",
+            "0.0",
+            "0.50",
+            "1.",
+            ".5",
+            "-",
+            "",
+            "1e5",
+            "1E21",
+            "1e21",
+            "1e+05",
+            "0.0000001",
+            "0.00000012",
+            "9007199254740992",
+            "9007199254740993",
+            "100000000000000000000",
+            "0.1000000000000000055511151231257827",
+            "-.5",
+            "+1",
+            "1.5.2",
+            "123456789.123456789",
+            "1e400",
+            "1.5e",
+            "-0.0",
+            "0e1",
+            "1e+20",
+            "abc",
+            ",",
+            "1.50000000000000000",
         ] {
             assert_ne!(end(text), Some(text.len()), "{text}");
         }
@@ -385,7 +436,8 @@ mod tests {
             let token = Token::read(text.as_bytes(), 0).map_err(|(_, reason)| reason)?;
             token.value(text.as_bytes())
         };
-        for text in ["9007199254740992", "-9007199254740993", "1e20", "1e16", "18446744073709551616"]
+        for text in
+            ["9007199254740992", "-9007199254740993", "1e20", "1e16", "18446744073709551616"]
         {
             assert_eq!(value(text), Err(Reason::UnsafeInteger), "{text}");
         }

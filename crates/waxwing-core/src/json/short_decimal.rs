@@ -9,12 +9,12 @@ const SCALE: f64 = 1e6;
 /// Below this, `n` has at most 14 digits and its part in front of the point at most 8.
 const LIMIT: f64 = 1e8;
 
-/// Room for a sign, eight digits, a point and eight more.
-const ROOM: usize = 20;
-
 /// The spelling of `value` in the front of an array, and its length; `None` when it needs more digits.
+///
+/// A sign, eight digits, a point and six digits are sixteen bytes: the text is put together as one number
+/// and never goes through memory in pieces.
 #[inline]
-pub(super) fn spell(value: f64) -> Option<([u8; ROOM], usize)> {
+pub(super) fn spell(value: f64) -> Option<([u8; 16], usize)> {
     let size = value.abs();
     if size >= LIMIT {
         return None;
@@ -26,42 +26,58 @@ pub(super) fn spell(value: f64) -> Option<([u8; ROOM], usize)> {
     }
     let scaled = scaled.cast_unsigned();
     let whole = eight_digits((scaled / 1_000_000) as u32);
-    let fraction = eight_digits((scaled % 1_000_000) as u32 * 100);
-    let leading = (whole.trailing_zeros() / 8).min(7);
-    let whole_length = 8 - leading as usize;
-    let fraction_length = 8 - (fraction.leading_zeros() / 8) as usize;
-    let start = usize::from(value < 0.0);
-    let point = start + whole_length;
-    let mut text = [b'-'; ROOM];
-    put(&mut text, start, (whole | ZEROS) >> (8 * leading));
-    if fraction_length == 0 {
-        return Some((text, point));
-    }
-    put(&mut text, point + 1, fraction | ZEROS);
-    if let Some(place) = text.get_mut(point) {
-        *place = b'.';
-    }
-    Some((text, point + 1 + fraction_length))
+    let fraction = six_digits((scaled % 1_000_000) as u32);
+    // The last digit of the whole part always stands, even when it is zero.
+    let leading = (whole ^ ZEROS | 1 << 63).trailing_zeros() / 8;
+    let fraction_length = (u64::BITS - (fraction ^ ZEROS >> 16).leading_zeros()).div_ceil(8);
+    let behind = fraction << 8 | u64::from(b'.');
+    let text = u128::from(whole >> (8 * leading)) | u128::from(behind) << (64 - 8 * leading);
+    let point = u32::from(fraction_length > 0);
+    let length = (8 - leading + point + fraction_length) as usize;
+    Some(if value < 0.0 {
+        ((text << 8 | u128::from(b'-')).to_le_bytes(), length + 1)
+    } else {
+        (text.to_le_bytes(), length)
+    })
 }
 
 /// Eight times the digit zero.
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 
-/// The eight decimal digits of `number`, a byte each, the first one lowest: halves, quarters, ones.
+/// The digits of `00` to `99`, the first one lower.
+static PAIRS: [u16; 100] = {
+    let mut pairs = [0; 100];
+    let mut i = 0;
+    while i < 100 {
+        pairs[i] = u16::from_le_bytes([b'0' + (i / 10) as u8, b'0' + (i % 10) as u8]);
+        i += 1;
+    }
+    pairs
+};
+
 #[inline]
-fn eight_digits(number: u32) -> u64 {
-    let halves = u64::from(number / 10_000) | u64::from(number % 10_000) << 32;
-    let hundreds = (halves * 10_486 >> 20) & 0x0000_007f_0000_007f;
-    let quarters = hundreds | (halves - 100 * hundreds) << 16;
-    let tens = (quarters * 103 >> 10) & 0x000f_000f_000f_000f;
-    tens | (quarters - 10 * tens) << 8
+fn pair(number: u32) -> u64 {
+    PAIRS.get(number as usize).map_or(0, |pair| u64::from(*pair))
 }
 
 #[inline]
-fn put(text: &mut [u8; ROOM], at: usize, eight: u64) {
-    if let Some(place) = text.get_mut(at..at + 8) {
-        place.copy_from_slice(&eight.to_le_bytes());
-    }
+fn four_digits(number: u32) -> u64 {
+    pair(number / 100) | pair(number % 100) << 16
+}
+
+#[inline]
+fn six_digits(number: u32) -> u64 {
+    pair(number / 10_000) | four_digits(number % 10_000) << 16
+}
+
+/// The eight decimal digits of `number`, a byte each, the first one lowest.
+#[inline]
+fn eight_digits(number: u32) -> u64 {
+    let upper = match number / 10_000 {
+        0 => ZEROS >> 32,
+        upper => four_digits(upper),
+    };
+    upper | four_digits(number % 10_000) << 32
 }
 
 #[cfg(test)]
@@ -74,15 +90,25 @@ mod tests {
     fn agrees(value: f64) {
         if let Some((text, length)) = spell(value) {
             let expected = Spelling::new().of(value).to_vec();
-            assert_eq!(String::from_utf8_lossy(&text[..length]), String::from_utf8_lossy(&expected));
+            assert_eq!(
+                String::from_utf8_lossy(&text[..length]),
+                String::from_utf8_lossy(&expected)
+            );
         }
     }
 
     #[test]
     fn short_decimals_are_spelled() {
         for (value, text) in [
-            (0.0, "0"), (-0.0, "0"), (7.0, "7"), (-12.5, "-12.5"), (0.000001, "0.000001"),
-            (99_999_999.999_999, "99999999.999999"), (10.01, "10.01"), (100.0, "100"), (-0.25, "-0.25"),
+            (0.0, "0"),
+            (-0.0, "0"),
+            (7.0, "7"),
+            (-12.5, "-12.5"),
+            (0.000001, "0.000001"),
+            (99_999_999.999_999, "99999999.999999"),
+            (10.01, "10.01"),
+            (100.0, "100"),
+            (-0.25, "-0.25"),
         ] {
             let (digits, length) = spell(value).unwrap();
             assert_eq!(std::str::from_utf8(&digits[..length]).unwrap(), text);
@@ -97,7 +123,7 @@ mod tests {
         for number in 0..10_000_u32 {
             for shifted in [number, number * 10_000] {
                 let text: String =
-                    eight_digits(shifted).to_le_bytes().map(|d| char::from(d + b'0')).iter().collect();
+                    eight_digits(shifted).to_le_bytes().map(char::from).iter().collect();
                 assert_eq!(text, format!("{shifted:08}"));
             }
         }

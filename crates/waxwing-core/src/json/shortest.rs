@@ -44,8 +44,8 @@ const POWERS_OF_FIVE: [u64; MAX_FRACTION + 1] = {
 };
 
 const POWERS_OF_TEN: [f64; MAX_FRACTION + 1] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
-    1e18, 1e19, 1e20, 1e21, 1e22,
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
 /// Judges the decimal with these digits in front of the point and behind it. The last digit behind the
@@ -78,21 +78,21 @@ fn judge_near(digits: u64, fraction: i32, five: u64, near: f64) -> Verdict {
     if bits & MANTISSA <= 1 || bits & MANTISSA == MANTISSA || up_decimal > 68 || up_value > 8 {
         return Verdict::Unsure;
     }
-    let unit = 1_i128 << up_decimal;
     let half_distance = i128::from(five) << up_value;
-    let decimal = i128::from(digits) << (up_decimal + 1);
-    let mut value = ((bits & MANTISSA | 1 << 52) as i128 * half_distance) << 1;
+    let mantissa = bits & MANTISSA | 1 << 52;
+    let value = (i128::from(mantissa) * half_distance) << 1;
+    let mut away = (i128::from(digits) << (up_decimal + 1)) - value;
     // The right double is the one that the decimal lies nearest to.
-    if decimal - value > half_distance {
-        value += 2 * half_distance;
-    } else if value - decimal > half_distance {
-        value -= 2 * half_distance;
+    if away > half_distance {
+        away -= 2 * half_distance;
+    } else if away < -half_distance {
+        away += 2 * half_distance;
     }
-    let away = (decimal - value).abs();
-    let last = i128::from(digits % 10);
-    let shorter_below = (decimal - 2 * unit * last - value).abs();
-    let shorter_above = (decimal + 2 * unit * (10 - last) - value).abs();
+    let last = digits % 10;
+    let shorter_below = (away - (i128::from(last) << (up_decimal + 1))).abs();
+    let shorter_above = (away + (i128::from(10 - last) << (up_decimal + 1))).abs();
     let shorter = shorter_below.min(shorter_above);
+    let (away, unit) = (away.abs(), 1_i128 << up_decimal);
     if away >= half_distance || away == unit || shorter == half_distance {
         // Ties belong to the double whose mantissa is even; leave them to the obvious way.
         Verdict::Unsure
@@ -147,11 +147,17 @@ mod tests {
 
     #[test]
     fn known_spellings_are_judged() {
-        for text in ["0.1234567890123456", "0.30000000000000004", "123456789.12345678", "0.00000125"] {
+        for text in
+            ["0.1234567890123456", "0.30000000000000004", "123456789.12345678", "0.00000125"]
+        {
             assert_eq!(judged(text), Verdict::Shortest, "{text}");
         }
-        for text in ["0.30000000000000003", "0.10000000000000001", "5.0000000000000001", "0.90000000000000001"]
-        {
+        for text in [
+            "0.30000000000000003",
+            "0.10000000000000001",
+            "5.0000000000000001",
+            "0.90000000000000001",
+        ] {
             assert_eq!(judged(text), Verdict::NotShortest, "{text}");
         }
         assert_eq!(judged("0.123456789012345678"), Verdict::Unsure);

@@ -204,7 +204,9 @@ mod tests {
             assert_eq!(canonical_end(upper.as_bytes(), 1).is_some(), upper == canonical);
             assert!(canonical_end(&[b'"', code, b'"'], 1).is_none());
         }
-        for not_canonical in [r#""\/""#, r#""\u0041""#, r#""\u007f""#, r#""\ud83d\ude00""#, r#""\x""#] {
+        for not_canonical in
+            [r#""\/""#, r#""\u0041""#, r#""\u007f""#, r#""\ud83d\ude00""#, r#""\x""#]
+        {
             assert!(canonical_end(not_canonical.as_bytes(), 1).is_none(), "{not_canonical}");
         }
     }
@@ -218,7 +220,10 @@ mod tests {
                 String::from_utf8(out).unwrap()
             })
         };
-        assert_eq!(rewritten(r#""\u0041\/\u000A\ud83d\ude00\u00e9""#).unwrap(), "\"A/\\n\u{1f600}\u{e9}\"");
+        assert_eq!(
+            rewritten(r#""\u0041\/\u000A\ud83d\ude00\u00e9""#).unwrap(),
+            "\"A/\\n\u{1f600}\u{e9}\""
+        );
         for (text, offset, reason) in [
             (r#""\ud83d""#, 1, Reason::LoneSurrogate),
             (r#""\ud83dx\ude00""#, 1, Reason::LoneSurrogate),

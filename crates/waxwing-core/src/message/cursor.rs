@@ -87,10 +87,7 @@ pub(super) struct Name {
 /// `name!("ts_ms")`: a [`Name`] whose two spellings cannot differ.
 macro_rules! name {
     ($plain:literal) => {
-        $crate::message::cursor::Name {
-            plain: $plain,
-            quoted: concat!("\"", $plain, "\":"),
-        }
+        $crate::message::cursor::Name { plain: $plain, quoted: concat!("\"", $plain, "\":") }
     };
 }
 pub(super) use name;
@@ -228,6 +225,21 @@ impl<'a> Cursor<'a> {
             }
             None => Err(self.invalid(name, "an integer")),
         }
+    }
+
+    /// An integer that counts something, under `name`.
+    pub(super) fn count(&mut self, name: Name) -> Result<u64, Stop> {
+        let count = self.integer(name)?;
+        count.try_into().map_err(|_| self.invalid(name, "0 or more"))
+    }
+
+    /// Any string, under `name`, if that is there.
+    pub(super) fn optional_text(&mut self, name: Name) -> Result<Option<String>, Stop> {
+        if !self.meets(name) {
+            return Ok(None);
+        }
+        let text = self.value()?.decode().map_err(|_| self.invalid(name, "a string"))?;
+        Ok(Some(text))
     }
 
     /// Exactly the string `text`, which has nothing to escape, under `name`.

@@ -1,9 +1,9 @@
 //! A refusal: the unsigned answer to a peer that has not proved a key (wire.md §3), and the `error`
 //! member that it shares with replies.
 
+use super::VERSION;
 use super::cursor::{Cursor, Name, ShapeError, Stop, name};
 use super::draft::DraftWriter;
-use super::VERSION;
 use crate::call_error::CallError;
 use crate::canonical::CanonicalJson;
 use crate::code::ErrorCode;

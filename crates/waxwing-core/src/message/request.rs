@@ -55,7 +55,7 @@ impl<'a> Request<'a> {
         limits: &Limits,
         scratch: &'a mut Scratch,
     ) -> Result<Unverified<'a, Self>, MessageError> {
-        super::read(bytes, limits, scratch, |cursor| Self::shape(cursor))
+        super::read(bytes, limits, scratch, Self::shape)
     }
 
     #[inline(always)]

@@ -5,6 +5,7 @@
 
 mod allocation;
 mod bombs;
+mod json_classes;
 mod json_test_suite;
 mod messages;
 mod messages_fields;

@@ -1,8 +1,8 @@
 //! What must hold for any bytes at all: the two readers agree with each other and with serde_json.
 
 use serde_json::Value;
-use waxwing_core::canonical::{self, JsonError, Reason};
 use waxwing_core::Limits;
+use waxwing_core::canonical::{self, JsonError, Reason};
 
 /// What the rewriting reader makes of `bytes`: with a space in front they are never canonical. The
 /// offset of an error is that of `bytes`.
@@ -41,7 +41,10 @@ pub(crate) fn read(bytes: &[u8]) -> Result<String, Reason> {
         match (rewritten(bytes), &canonical, checked) {
             (Ok(other), Ok(text), Ok(_)) => assert_eq!(other, *text),
             (Ok(other), Ok(text), Err(error)) => {
-                assert_eq!((&other, error.reason()), (&text.clone().into_owned(), Reason::NotCanonical));
+                assert_eq!(
+                    (&other, error.reason()),
+                    (&text.clone().into_owned(), Reason::NotCanonical)
+                );
                 let first = bytes.iter().zip(other.as_bytes()).take_while(|(a, b)| a == b).count();
                 assert_eq!(error.offset(), first, "{shown}");
             }
@@ -63,8 +66,7 @@ pub(crate) fn same(a: &Value, b: &Value) -> bool {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
         }
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len()
-                && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
         }
         _ => a == b,
     }

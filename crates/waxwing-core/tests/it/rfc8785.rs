@@ -109,7 +109,7 @@ fn numbers_of_the_appendix_and_at_the_edges() {
         (0x4314_3ff3_c1cb_0959, "1424953923781206.2"),
         // Where this project's own shortcuts begin and end.
         (0x433f_ffff_ffff_ffff, "9007199254740991"),
-        (0xbe3a_5ac1_1900_5c98, "-6.1361226666555e-9"),
+        (0xbe3a_5abc_fc14_aea4, "-6.1361226666555e-9"),
     ] {
         one_spelling(f64::from_bits(bits), spelling);
     }
@@ -123,7 +123,9 @@ fn numbers_of_the_appendix_and_at_the_edges() {
 fn exponents_behind_long_mantissas_are_canonical() {
     for whole in ["1", "-9", "6"] {
         for digits in 1..=16 {
-            for exponent in ["e-7", "e-9", "e-12", "e-100", "e-308", "e+21", "e+22", "e+99", "e+307"] {
+            for exponent in
+                ["e-7", "e-9", "e-12", "e-100", "e-308", "e+21", "e+22", "e+99", "e+307"]
+            {
                 let fraction = &"1361226666555537"[..digits];
                 let text = format!("{whole}.{fraction}{exponent}");
                 let value: f64 = text.parse().unwrap();
@@ -140,16 +142,47 @@ fn exponents_behind_long_mantissas_are_canonical() {
 #[test]
 fn names_are_sorted_as_utf16_sorts_them() {
     let names = [
-        "", "\u{0}", "\u{7}", "\u{8}", "\t", "\n", "\u{b}", "\r", "\u{1f}", " ", "\"", "1", "10", "A", "\\",
-        "a", "a\u{0}", "a\"", "aa", "abcdefgh", "abcdefgh1", "abcdefghi", "abcdefg\u{e9}", "b", "\u{7f}",
-        "\u{80}", "\u{f6}", "\u{20ac}", "\u{d7ff}", "\u{10000}", "\u{1f600}", "\u{1f600}a",
-        "\u{10ffff}", "\u{e000}", "\u{fb33}", "\u{ffff}",
+        "",
+        "\u{0}",
+        "\u{7}",
+        "\u{8}",
+        "\t",
+        "\n",
+        "\u{b}",
+        "\r",
+        "\u{1f}",
+        " ",
+        "\"",
+        "1",
+        "10",
+        "A",
+        "\\",
+        "a",
+        "a\u{0}",
+        "a\"",
+        "aa",
+        "abcdefgh",
+        "abcdefgh1",
+        "abcdefghi",
+        "abcdefg\u{e9}",
+        "b",
+        "\u{7f}",
+        "\u{80}",
+        "\u{f6}",
+        "\u{20ac}",
+        "\u{d7ff}",
+        "\u{10000}",
+        "\u{1f600}",
+        "\u{1f600}a",
+        "\u{10ffff}",
+        "\u{e000}",
+        "\u{fb33}",
+        "\u{ffff}",
     ];
     assert!(names.is_sorted_by(|a, b| a.encode_utf16().lt(b.encode_utf16())));
     assert!(!names.is_sorted(), "code points sort otherwise");
-    let member = |name: &str| {
-        format!("{}:0", String::from_utf8(canonical::to_vec(name).unwrap()).unwrap())
-    };
+    let member =
+        |name: &str| format!("{}:0", String::from_utf8(canonical::to_vec(name).unwrap()).unwrap());
     let joined = |names: &[&str]| {
         format!("{{{}}}", names.iter().map(|name| member(name)).collect::<Vec<_>>().join(","))
     };

@@ -1,7 +1,7 @@
 //! Strategies: JSON values within the rules of wire.md §1, more often than not of the awkward kind.
 
-use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::collection::{btree_map, vec};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use serde_json::Value;
 
 const SAFE: i64 = (1 << 53) - 1;
@@ -14,11 +14,11 @@ pub(crate) fn double() -> impl Strategy<Value = f64> {
         any::<u64>().prop_map(f64::from_bits),
         decimal,
         (-30_000..30_000_i32).prop_map(|n| f64::from(n) / 100.0),
-        (-330..310_i32, 1..10_u8).prop_map(|(power, digit)| {
-            format!("{digit}e{power}").parse().unwrap_or(0.5)
-        }),
-        (0..64_u32, -2..3_i64)
-            .prop_map(|(power, off)| f64::from_bits((1_u64 << power).cast_signed().wrapping_add(off).cast_unsigned())),
+        (-330..310_i32, 1..10_u8)
+            .prop_map(|(power, digit)| { format!("{digit}e{power}").parse().unwrap_or(0.5) }),
+        (0..64_u32, -2..3_i64).prop_map(|(power, off)| f64::from_bits(
+            (1_u64 << power).cast_signed().wrapping_add(off).cast_unsigned()
+        )),
     ]
     .prop_map(|value| match value.is_finite() && !is_unsafe(value) {
         true => value,
@@ -55,12 +55,14 @@ pub(crate) fn value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 64, 8, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..8).prop_map(Value::from),
-            btree_map(text(), inner, 0..8).prop_map(|members| Value::Object(members.into_iter().collect())),
+            btree_map(text(), inner, 0..8)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })
 }
 
 /// An object within the rules.
 pub(crate) fn object() -> impl Strategy<Value = Value> {
-    btree_map(text(), value(), 0..5).prop_map(|members| Value::Object(members.into_iter().collect()))
+    btree_map(text(), value(), 0..5)
+        .prop_map(|members| Value::Object(members.into_iter().collect()))
 }

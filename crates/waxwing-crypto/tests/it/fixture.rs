@@ -1,5 +1,7 @@
 //! A client, a server and messages between them.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 use waxwing_core::message::{Outcome, Request};
 use waxwing_core::{CanonicalJson, Limits, Scratch, ServerId, Signature};
@@ -8,19 +10,25 @@ use waxwing_crypto::{
     verify_request,
 };
 
-pub const NOW: i64 = 1_790_000_000_000;
+pub(crate) const NOW: i64 = 1_790_000_000_000;
 
-pub fn key() -> Key {
+pub(crate) fn key() -> Key {
     let secret: Vec<u8> = (0..32).collect();
     HmacKey::new(&secret).unwrap().into()
 }
 
-pub fn server_id() -> ServerId<'static> {
+pub(crate) fn server_id() -> ServerId<'static> {
     "sums.example".parse().unwrap()
 }
 
+/// The ring of every test.
+pub(crate) fn ring() -> &'static KeyRing {
+    static RING: LazyLock<KeyRing> = LazyLock::new(new_ring);
+    &RING
+}
+
 /// Two clients, the first with two keys; no two keys are the same.
-pub fn ring() -> KeyRing {
+fn new_ring() -> KeyRing {
     let other = |seed: u8| -> Key {
         let secret: Vec<u8> = (0..32).map(|i| i ^ seed).collect();
         HmacKey::new(&secret).unwrap().into()
@@ -32,7 +40,7 @@ pub fn ring() -> KeyRing {
     ring
 }
 
-pub fn request(nonce: u64, args: Value) -> Request<'static, Value> {
+pub(crate) fn request(nonce: u64, args: Value) -> Request<'static, Value> {
     Request {
         request_id: "3f0c2a7e-1c77-4e0e-9c3e-1d2f3a4b5c6d".parse().unwrap(),
         ts_ms: NOW,
@@ -49,25 +57,24 @@ pub fn request(nonce: u64, args: Value) -> Request<'static, Value> {
 }
 
 /// The signed bytes of a request, and its signature.
-pub fn signed(request: &Request<'_, Value>) -> (Vec<u8>, Signature<'static>) {
+pub(crate) fn signed(request: &Request<'_, Value>) -> (Vec<u8>, Signature<'static>) {
     let mut out = Vec::new();
     let signature = sign_request(&key(), request, &mut Scratch::new(), &mut out).unwrap();
     (out, signature)
 }
 
-pub fn verify<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<Verified<'a>, RequestFault> {
-    verify_request(bytes, &Limits::default(), &server_id(), &ring(), scratch)
+pub(crate) fn verify<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<Verified<'a>, RequestFault> {
+    verify_request(bytes, &Limits::default(), &server_id(), ring(), scratch)
 }
 
 /// The signed reply of an honest server, and what the client remembers of its request.
-pub fn exchange(nonce: u64) -> (Vec<u8>, SentRequest) {
+pub(crate) fn exchange(nonce: u64) -> (Vec<u8>, SentRequest) {
     let request = request(nonce, json!({"numbers": [1.5, 2]}));
     let (bytes, signature) = signed(&request);
     let mut scratch = Scratch::new();
     let verified = verify(&bytes, &mut scratch).unwrap();
     let mut reply = Vec::new();
     sign_reply(
-        &key(),
         &verified,
         Outcome::Ok(CanonicalJson::from_serialize(&json!({"count": 2, "total": 3.5})).unwrap()),
         NOW + 42,

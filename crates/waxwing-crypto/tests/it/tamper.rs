@@ -13,14 +13,18 @@ fn golden(count: u64) -> Vec<Vec<u8>> {
         0 => json!({"numbers": [n, 0.5, 1e21, -3.25]}),
         1 => json!({"note": format!("line {n}\n\"quoted\" \u{20ac}"), "deep": [[[{"a": null}]]]}),
         2 => json!({}),
-        _ => json!({"numbers": [0.1 + n as f64], "flag": true, "z": "0123456789".repeat(n as usize % 7)}),
+        _ => {
+            json!({"numbers": [0.1 + n as f64], "flag": true, "z": "0123456789".repeat(n as usize % 7)})
+        }
     };
     (0..count)
         .map(|n| {
             let mut request = request(n, args(n));
             if n % 3 == 0 {
                 request.idempotency_key = Some("order-1".parse().unwrap());
-                request.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap());
+                request.traceparent = Some(
+                    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap(),
+                );
             }
             signed(&request).0
         })
@@ -30,20 +34,20 @@ fn golden(count: u64) -> Vec<Vec<u8>> {
 /// Whether `changed` is the same message in another spelling, such as `1E+21` for `1e+21`: a receiver
 /// must accept that (wire.md §4).
 fn is_respelling(changed: &[u8], message: &[u8]) -> bool {
-    canonical::canonicalize(changed, &Limits::default()).is_ok_and(|text| text.as_bytes() == message)
+    canonical::canonicalize(changed, &Limits::default())
+        .is_ok_and(|text| text.as_bytes() == message)
 }
 
 #[test]
 fn no_flipped_bit_is_accepted() {
     let quick = std::env::var_os("WAXWING_QUICK").is_some();
-    let ring = ring();
     let (mut scratch, limits, mut tried) = (Scratch::new(), Limits::default(), 0_u32);
     for message in golden(if quick { 8 } else { 100 }) {
         assert!(verify(&message, &mut scratch).is_ok());
         for bit in 0..message.len() * 8 {
             let mut changed = message.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            let verdict = verify_request(&changed, &limits, &server_id(), &ring, &mut scratch);
+            let verdict = verify_request(&changed, &limits, &server_id(), ring(), &mut scratch);
             let refused = verdict.is_err() || is_respelling(&changed, &message);
             assert!(refused, "bit {bit} of {}", String::from_utf8_lossy(&message));
             tried += 1;
@@ -144,11 +148,14 @@ fn a_message_for_another_server_or_in_the_other_direction_is_refused() {
     let message = &golden(1)[0];
     let mut scratch = Scratch::new();
     let elsewhere = "other.example".parse().unwrap();
-    let fault = verify_request(message, &Limits::default(), &elsewhere, &ring(), &mut scratch);
+    let fault = verify_request(message, &Limits::default(), &elsewhere, ring(), &mut scratch);
     assert_eq!(fault.unwrap_err(), RequestFault::WrongServer);
     // A reply is signed with the same key; it must not pass for a request.
     let (reply, _) = exchange(1);
-    assert_eq!(verify(&reply, &mut scratch).unwrap_err().to_call_error().code, ErrorCode::Malformed);
+    assert_eq!(
+        verify(&reply, &mut scratch).unwrap_err().to_call_error().code,
+        ErrorCode::Malformed
+    );
 }
 
 #[test]

@@ -56,7 +56,6 @@ fn we_verify_its_request_and_write_its_reply() {
     let output = json!({"total": 1e21, "count": 5});
     let mut out = Vec::new();
     sign_reply(
-        &key(),
         &verified,
         Outcome::Ok(CanonicalJson::from_serialize(&output).unwrap()),
         1_790_000_000_042,

@@ -56,8 +56,6 @@ pub(super) fn answer(
     call: &Admitted<'_, '_>,
 ) -> Result<Outcome<'static>, CallFault> {
     let Args {} = service.reserved.server_identity.decode(&call.args)?;
-    let key = service.ring.find(&call.client_id, &call.key_id);
-    let key = key.ok_or(CallFault::Bug("the key that verified is not in the ring"))?;
     let durability = match service.engine.store().info().durability {
         Durability::PowerCut => "power_cut",
         Durability::Process => "process",
@@ -66,7 +64,7 @@ pub(super) fn answer(
         server_id: service.server_id.as_str(),
         server_version: env!("CARGO_PKG_VERSION"),
         protocol: VERSION,
-        fingerprint: key.fingerprint(),
+        fingerprint: call.key().fingerprint(),
         capabilities: Capabilities { jobs: Jobs { durability }, idempotency: ["sync", "job"] },
         limits: Limits {
             max_message: service.limits.max_message,

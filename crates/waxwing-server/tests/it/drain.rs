@@ -12,10 +12,10 @@ use crate::wire::{Wire, output, post};
 /// Waits until the server has begun to stop.
 async fn draining(house: &House) {
     let mut wire = Wire::connect(house.admin).await;
-    while wire.fetch("/readyz").await.status == 200 {
-        tokio::task::yield_now().await;
-    }
     let stopped = async {
+        while wire.fetch("/readyz").await.status == 200 {
+            tokio::task::yield_now().await;
+        }
         while TcpStream::connect(house.addr).await.is_ok() {
             tokio::task::yield_now().await;
         }

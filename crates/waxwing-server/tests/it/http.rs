@@ -169,9 +169,10 @@ async fn a_refusal_reaches_a_peer_that_goes_on_sending() {
     let house = House::open().await;
     for _ in 0..5 {
         let mut wire = house.wire().await;
-        wire.send(post(&vec![b' '; 8 << 20])).await;
+        wire.send_whole(post(&vec![b' '; 8 << 20])).await;
         let answer = wire.answer().await.expect("the refusal is not lost");
         assert_eq!(answer.refusal().code, waxwing_core::ErrorCode::TooLarge);
+        wire.ends().await;
     }
     house.good().await;
 }

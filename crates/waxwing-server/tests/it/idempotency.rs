@@ -7,7 +7,7 @@ use waxwing_core::ErrorCode;
 use waxwing_core::message::{Outcome, Request};
 use waxwing_server::JobPolicy;
 
-use crate::harness::House;
+use crate::harness::{House, PATIENCE};
 use crate::wire::{Caller, Wire, error, output, post};
 
 fn keyed(caller: &Caller, tool: &str, args: Value, key: &str) -> Request<'static, Value> {
@@ -102,11 +102,14 @@ async fn a_call_that_takes_too_long_can_be_asked_for_again() {
     assert_eq!(told.code, ErrorCode::Timeout);
     assert!(told.retry_after_ms.is_some());
     house.signals.release(1);
-    let outcome = loop {
-        match agent.send(&mut wire, &request()).await.1 {
-            Outcome::Error(error) => assert_eq!(error.code, ErrorCode::Timeout),
-            outcome => break outcome,
+    let retried = async {
+        loop {
+            match agent.send(&mut wire, &request()).await.1 {
+                Outcome::Error(error) => assert_eq!(error.code, ErrorCode::Timeout),
+                outcome => break outcome,
+            }
         }
     };
+    let outcome = tokio::time::timeout(PATIENCE, retried).await.expect("the outcome in time");
     assert_eq!(output(&outcome), "held");
 }

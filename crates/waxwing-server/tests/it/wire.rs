@@ -68,6 +68,13 @@ impl Wire {
         let _ = timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await.unwrap();
     }
 
+    /// Sends bytes that the server has to take to the last, wanted or not: a reset in the middle
+    /// would take back, on some systems, what it has answered.
+    pub(crate) async fn send_whole(&mut self, bytes: impl AsRef<[u8]>) {
+        let sent = timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await;
+        sent.expect("the server takes it").expect("no reset");
+    }
+
     /// Says that there will be no more.
     pub(crate) async fn finish(&mut self) {
         let _ = self.stream.shutdown().await;
@@ -238,23 +245,29 @@ impl Caller {
 
     /// Polls until the job shows progress.
     pub(crate) async fn progress(&self, wire: &mut Wire, job: &JobId<'_>) -> Progress {
-        loop {
-            match self.poll(wire, job, 100).await {
-                Outcome::Running { progress: Some(progress), .. } => return progress,
-                Outcome::Running { progress: None, .. } => {}
-                other => panic!("{other:?}"),
+        let shown = async {
+            loop {
+                match self.poll(wire, job, 100).await {
+                    Outcome::Running { progress: Some(progress), .. } => break progress,
+                    Outcome::Running { progress: None, .. } => {}
+                    other => panic!("{other:?}"),
+                }
             }
-        }
+        };
+        timeout(PATIENCE, shown).await.expect("progress in time")
     }
 
     /// Polls until the job is no longer running.
     pub(crate) async fn settle(&self, wire: &mut Wire, job: &JobId<'_>) -> Outcome<'static> {
-        loop {
-            match self.poll(wire, job, 10_000).await {
-                Outcome::Running { .. } => {}
-                settled => return settled,
+        let settled = async {
+            loop {
+                match self.poll(wire, job, 10_000).await {
+                    Outcome::Running { .. } => {}
+                    settled => break settled,
+                }
             }
-        }
+        };
+        timeout(PATIENCE, settled).await.expect("the job's end in time")
     }
 }
 
