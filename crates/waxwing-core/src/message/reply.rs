@@ -120,4 +120,3 @@ impl<'a> Reply<'a> {
         Ok(writer.finish(TYP))
     }
 }
-
