@@ -6,12 +6,11 @@
 
 Nothing is returned that the server has not signed as the answer to this very call. Sections are those of wire.md.
 """
-import argparse, base64, contextlib, hashlib, hmac, http.client, json, math, os, re, secrets, sys, time, tomllib, uuid
-from decimal import Decimal
-from urllib.parse import urlsplit
+import argparse, base64, contextlib, decimal, hashlib, hmac, http.client, json, math, os, re, secrets, sys, time
+import tomllib, urllib.parse, uuid
 
-VERSION, MAX_MESSAGE, MAX_DEPTH, MAX_INTEGER = "waxwing/1", 1 << 20, 64, 2**53 - 1
-PAST_MS, FUTURE_MS = 120_000, 30_000
+VERSION, PAST_MS, FUTURE_MS = "waxwing/1", 120_000, 30_000
+MAX_MESSAGE, MAX_DEPTH, MAX_INTEGER = 1 << 20, 64, 2**53 - 1
 REFUSAL_CODES = {"too_large", "malformed", "unsupported_version", "wrong_server", "unauthenticated", "overloaded"}
 CODES = REFUSAL_CODES | set("stale replayed forbidden unknown_tool tool_changed invalid_args conflict unknown_job "
                             "tool_failed job_failed invalid_output timeout rate_limited internal".split())
@@ -65,9 +64,7 @@ def _number(spelling):
     value = float(spelling)
     if not math.isfinite(value):
         raise JsonError("not a finite double")
-    if not value.is_integer() or abs(value) >= 1e21:
-        return value
-    return _safe(int(value))
+    return _safe(int(value)) if value.is_integer() and abs(value) < 1e21 else value
 
 def _safe(value):
     if abs(value) > MAX_INTEGER:
@@ -88,22 +85,20 @@ def canonical(value, depth=1):
         raise JsonError(f"not JSON: a {type(value).__name__} at depth {depth}")
     if not isinstance(value, dict):
         return "[" + ",".join(canonical(item, depth + 1) for item in value) + "]"
-    if not all(isinstance(name, str) for name in value):
-        raise JsonError("a member name must be a string")
     names = sorted(value, key=_utf16)
     return "{" + ",".join(canonical(name) + ":" + canonical(value[name], depth + 1) for name in names) + "}"
 
 def _utf16(text):
     try:
         return text.encode("utf-16-be")
-    except UnicodeEncodeError:
-        raise JsonError("a lone surrogate is not a character") from None
+    except (UnicodeEncodeError, AttributeError):
+        raise JsonError("a lone surrogate is not a character, and a name must be a string") from None
 
 def _spell(value):
     """ECMAScript's spelling of a number: repr() has the same shortest digits, set differently."""
     if isinstance(value, int):
         return str(value)
-    sign, digits, exponent = Decimal(repr(value)).as_tuple()
+    sign, digits, exponent = decimal.Decimal(repr(value)).as_tuple()
     digits, point = "".join(map(str, digits)), len(digits) + exponent
     if 0 < point <= 21:
         text = digits[:point] + "." + digits[point:]
@@ -192,7 +187,7 @@ def verify_reply(data, secret, sent, now_ms):
 class Client:
     """Calls one server; `secret` is bytes. A call is a connection of its own, so threads may share a client."""
     def __init__(self, url, client_id, server_id, key_id, secret, timeout=30.0):
-        self._url, self._secret, self._timeout, self._offset_ms = urlsplit(url), secret, timeout, 0
+        self._url, self._secret, self._timeout, self._offset_ms = urllib.parse.urlsplit(url), secret, timeout, 0
         self._ids = {"client_id": client_id, "server_id": server_id, "key_id": key_id}
         if self._url.scheme not in ("http", "https") or not self._url.hostname or "@" in self._url.netloc:
             raise WaxwingError("the url must be http(s)://HOST[:PORT]")
@@ -205,11 +200,12 @@ class Client:
                 profile = tomllib.load(file)
                 if os.name == "posix" and os.fstat(file.fileno()).st_mode & 0o077:
                     raise ValueError("it holds a secret and can be read by others: chmod 600 it")
-            secret = profile.pop("secret")
-            if profile.pop("algorithm") != "hmac-sha256" or not re.fullmatch("[A-Za-z0-9_-]{43,}", secret):
+            closed(profile, "url client_id server_id key_id algorithm secret")
+            algorithm, secret = profile.pop("algorithm"), profile.pop("secret")
+            if algorithm != "hmac-sha256" or not re.fullmatch("[A-Za-z0-9_-]{43,}", secret):
                 raise ValueError("it needs algorithm hmac-sha256 and a secret of 32 bytes or more in base64url")
             return cls(**profile, secret=base64.urlsafe_b64decode(secret + "=" * (-len(secret) % 4)))
-        except (OSError, LookupError, TypeError, ValueError) as error:
+        except (OSError, TypeError, ValueError, WaxwingError) as error:
             raise WaxwingError(f"{path}: {error}") from None
 
     def exchange(self, tool, args, timeout=None, **optional):
@@ -238,7 +234,11 @@ class Client:
             with contextlib.closing(kind(self._url.netloc, timeout=timeout)) as connection:
                 path = self._url.path.rstrip("/") + "/v1/call"
                 connection.request("POST", path, body, {"Content-Type": "application/json"})
-                return connection.getresponse().read(MAX_MESSAGE + 1)
+                response = connection.getresponse()
+                data = response.read(MAX_MESSAGE + 1)
+                if response.length and len(data) <= MAX_MESSAGE:
+                    raise http.client.IncompleteRead(data)
+                return data
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(f"{self._url.netloc} cannot be reached: {error}") from None
 
@@ -248,8 +248,8 @@ class Client:
 
     def poll(self, job_id, wait_ms=0):
         """Status and result of a job; with `wait_ms`, as soon as it changes or the time is over."""
-        args = {"job_id": job_id, "wait_ms": wait_ms}
-        status, result = self.exchange("poll_job", args, timeout=self._timeout + wait_ms / 1000)
+        timeout, args = self._timeout + wait_ms / 1000, {"job_id": job_id, "wait_ms": wait_ms}
+        status, result = self.exchange("poll_job", args, timeout)
         if status in ("ok", "accepted") or result["job_id"] != job_id:
             raise UntrustedReply("the answer to a poll is not the status of that job", check="wrong_job")
         return status, result

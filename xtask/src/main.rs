@@ -35,7 +35,7 @@ enum Command {
     Bench(bench::Args),
     /// Run the fuzz targets and print how many inputs each has seen
     Fuzz(fuzz::Args),
-    /// Compare numbers with independent implementations and with the published checksums
+    /// Compare numbers with independent implementations, and write and check docs/vectors
     Vectors(vectors::Args),
 }
 

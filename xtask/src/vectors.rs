@@ -1,5 +1,8 @@
 //! `cargo xtask vectors`: numbers as this project writes them against independent implementations
-//! (Node's `JSON.stringify`, the Python package rfc8785) and against the published checksums.
+//! (Node's `JSON.stringify`, the Python package rfc8785) and against the published checksums; and the
+//! files of docs/vectors.
+
+mod files;
 
 use std::{
     fs::{self, File},
@@ -16,6 +19,12 @@ use crate::process::{cargo, line, program, run as run_command, scratch, works};
 /// What `cargo xtask vectors` can be told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Only this part
+    #[arg(long)]
+    only: Option<Part>,
+    /// Fail when a file of docs/vectors is not what is generated, instead of writing it
+    #[arg(long)]
+    check: bool,
     /// Seed of the random doubles; without it, the time of day
     #[arg(long)]
     seed: Option<u64>,
@@ -28,7 +37,26 @@ pub(crate) struct Args {
     published: u64,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// The spelling of numbers; takes minutes
+    Numbers,
+    /// The files of docs/vectors; takes seconds
+    Files,
+}
+
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.only != Some(Part::Numbers) {
+        println!("== the files of docs/vectors");
+        files::run(if args.check { files::Stale::Refuse } else { files::Stale::Replace })?;
+    }
+    if args.only != Some(Part::Files) {
+        run_numbers(args)?;
+    }
+    Ok(())
+}
+
+fn run_numbers(args: &Args) -> Result<()> {
     let folder = scratch()?.join("vectors");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
 

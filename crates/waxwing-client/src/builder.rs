@@ -119,7 +119,7 @@ impl ClientBuilder {
             timeout: self.timeout,
             clock: self.clock,
             entropy: self.entropy,
-            transport: Transport::new(endpoint, self.limits.max_message, self.connect_timeout),
+            transport: Transport::new(endpoint, self.limits.max_message(), self.connect_timeout),
         })))
     }
 }

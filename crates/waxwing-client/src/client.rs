@@ -152,7 +152,7 @@ impl Client {
         let signature =
             sign_request(&inner.verifier.key, &request, &mut Scratch::new(), &mut message)
                 .map_err(Misuse::Arguments)?;
-        let limit = inner.verifier.limits.max_message;
+        let limit = inner.verifier.limits.max_message();
         if message.len() > limit {
             return Err(Misuse::TooLarge { bytes: message.len(), limit }.into());
         }

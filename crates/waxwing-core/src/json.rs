@@ -72,7 +72,7 @@ pub(crate) fn rewrite_object<'a>(
 /// byte that differs from the canonical spelling.
 pub fn check<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str, JsonError> {
     let text = utf8(bytes, limits)?;
-    if check::is_canonical(text, limits.max_depth) {
+    if check::is_canonical(text, limits.max_depth()) {
         return Ok(text);
     }
     let mut canonical = Vec::new();
@@ -88,7 +88,7 @@ pub fn check<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str, JsonError>
 /// [`JsonError`] when the bytes break a rule of wire.md §1.
 pub fn canonicalize<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Cow<'a, str>, JsonError> {
     let text = utf8(bytes, limits)?;
-    if check::is_canonical(text, limits.max_depth) {
+    if check::is_canonical(text, limits.max_depth()) {
         return Ok(Cow::Borrowed(text));
     }
     let mut canonical = Vec::with_capacity(bytes.len());
@@ -114,8 +114,8 @@ pub fn write_into<T: Serialize + ?Sized>(
 /// The input as text: at most so long, no byte order mark, UTF-8.
 pub(crate) fn utf8<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str, JsonError> {
     let refuse = |offset, reason| Err(JsonError::locate(&[], offset, reason));
-    if bytes.len() > limits.max_message {
-        return refuse(limits.max_message, Reason::TooLarge(limits.max_message));
+    if bytes.len() > limits.max_message() {
+        return refuse(limits.max_message(), Reason::TooLarge(limits.max_message()));
     }
     if bytes.starts_with(b"\xef\xbb\xbf") {
         return refuse(0, Reason::ByteOrderMark);
@@ -134,7 +134,7 @@ fn rewrite_all(
     out: &mut Vec<u8>,
 ) -> Result<(), JsonError> {
     let start = rewrite::skip_space(bytes, 0);
-    let end = rewrite::value(bytes, start, limits.max_depth, members, out)
+    let end = rewrite::value(bytes, start, limits.max_depth(), members, out)
         .map_err(|(offset, reason)| JsonError::locate(bytes, offset, reason))?;
     let end = rewrite::skip_space(bytes, end);
     if end < bytes.len() {

@@ -1,21 +1,17 @@
 //! The bounds a reader holds a message to before it believes anything in it (wire.md §1).
 
-/// Bounds of one message. The defaults are those of wire.md; a larger depth is not offered, since
-/// the reader recurses once a level.
+/// Bounds of one message; the defaults are those of wire.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
-    /// Bytes a message may have; 1 MiB by default.
-    pub max_message: usize,
-    /// Containers that may be open at once; 64, and never more than 128.
-    pub max_depth: usize,
+    max_message: usize,
+    max_depth: usize,
 }
 
 impl Limits {
-    /// The greatest depth that can be configured: what the recursion is sized for.
+    /// The greatest depth that can be configured: readers recurse once a level.
     pub const DEEPEST: usize = 128;
 
-    /// The defaults of wire.md §1.
+    /// The defaults of wire.md §1: 1 MiB and 64 open containers.
     pub const DEFAULT: Self = Self { max_message: 1 << 20, max_depth: 64 };
 
     /// The same limits with another message size in bytes.
@@ -25,11 +21,27 @@ impl Limits {
         self
     }
 
-    /// The same limits with another depth, at most [`Self::DEEPEST`].
+    /// The same limits with another depth, brought into 1 to [`Self::DEEPEST`].
     #[must_use]
     pub const fn with_max_depth(mut self, depth: usize) -> Self {
-        self.max_depth = if depth > Self::DEEPEST { Self::DEEPEST } else { depth };
+        self.max_depth = match depth {
+            0 => 1,
+            1..=Self::DEEPEST => depth,
+            _ => Self::DEEPEST,
+        };
         self
+    }
+
+    /// Bytes a message may have.
+    #[must_use]
+    pub const fn max_message(&self) -> usize {
+        self.max_message
+    }
+
+    /// Containers that may be open at once.
+    #[must_use]
+    pub const fn max_depth(&self) -> usize {
+        self.max_depth
     }
 }
 

@@ -107,7 +107,7 @@ fn read<'a, M>(
     shape: impl Fn(Cursor<'a>) -> Result<M, Stop>,
 ) -> Result<M, MessageError> {
     let text = json::utf8(bytes, limits)?;
-    if let Ok(message) = shape(Cursor::new(text, limits.max_depth)) {
+    if let Ok(message) = shape(Cursor::new(text, limits.max_depth())) {
         return Ok(message);
     }
     read_rewritten(bytes, limits, scratch, shape)
@@ -122,7 +122,7 @@ fn read_rewritten<'a, M>(
     shape: impl Fn(Cursor<'a>) -> Result<M, Stop>,
 ) -> Result<M, MessageError> {
     let text = json::rewrite_object(bytes, limits, scratch)?;
-    shape(Cursor::new(text, limits.max_depth)).map_err(|stop| match stop {
+    shape(Cursor::new(text, limits.max_depth())).map_err(|stop| match stop {
         Stop::Shape(error) => error.unless_other_version(text).into(),
         Stop::NotCanonical(offset) => JsonError::locate(bytes, offset, Reason::NotCanonical).into(),
     })

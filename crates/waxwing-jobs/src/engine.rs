@@ -131,7 +131,8 @@ impl Shared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drained {
-    /// Jobs that were still running at the end of the drain time and were given back to the store.
+    /// Jobs that were still running at the end of the drain time: given back to the store, or failed
+    /// if they have one attempt only.
     pub released: usize,
 }
 
@@ -290,7 +291,8 @@ impl Engine {
     }
 
     /// Stops well: claims nothing more, lets running jobs go on for `time`, then gives back those
-    /// that are left, without the loss of an attempt. Reading, waiting and starting go on working;
+    /// that are left, without the loss of an attempt; a job with one attempt only, which has begun it,
+    /// fails with [`Cause::LeaseLost`](crate::Cause::LeaseLost). Reading, waiting and starting go on working;
     /// what is started now is left for another process.
     pub async fn drain(&self, time: Duration) -> Drained {
         let course = |to: Course| self.shared.course.send_modify(|now| *now = to.max(*now));

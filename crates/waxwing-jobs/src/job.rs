@@ -9,7 +9,7 @@ use waxwing_core::{
 use crate::input::InputRequests;
 
 /// The most bytes kept of a progress message, a failure message or a cancel reason.
-const MOST_TEXT: usize = 1024;
+const MOST_TEXT: usize = 4096;
 
 /// Shortens `text` to the bytes a store keeps, at a character's boundary.
 pub(crate) fn bounded(mut text: String) -> String {
@@ -129,7 +129,7 @@ pub struct Progress {
 
 impl Progress {
     /// Progress in units of the tool's choice. `None` when a number is not finite, since the wire
-    /// has no spelling for it; a message keeps its first 1024 bytes.
+    /// has no spelling for it; a message keeps its first 4096 bytes.
     #[must_use]
     pub fn new(done: f64, total: Option<f64>, message: Option<String>) -> Option<Self> {
         let finite = done.is_finite() && total.is_none_or(f64::is_finite);
@@ -162,7 +162,7 @@ pub struct CancelRequest {
 }
 
 impl CancelRequest {
-    /// A request with an optional reason, of which the first 1024 bytes are kept.
+    /// A request with an optional reason, of which the first 4096 bytes are kept.
     #[must_use]
     pub fn new(reason: Option<String>) -> Self {
         Self { reason: reason.map(bounded) }
@@ -183,8 +183,10 @@ pub enum Cause {
     Tool,
     /// The tool panicked.
     Panic,
-    /// The worker died or lost its lease.
+    /// The worker died, lost its lease, or stopped before the work was done.
     LeaseLost,
+    /// What was stored of the job does not read back.
+    Corrupt,
 }
 
 /// A failure as the peer is told it.
@@ -202,7 +204,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with a message, of which the first 1024 bytes are kept.
+    /// A failure with a message, of which the first 4096 bytes are kept.
     #[must_use]
     pub fn new(cause: Cause, message: impl Into<String>) -> Self {
         Self { cause, code: None, message: bounded(message.into()), details: None }
@@ -313,5 +315,19 @@ impl Snapshot {
         let working = |phase: &Phase| matches!(phase, Phase::Queued | Phase::Running);
         let same_phase = self.phase == other.phase || working(&self.phase) && working(&other.phase);
         same_phase && self.progress == other.progress
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_keep_their_first_4096_bytes_and_no_part_of_a_character() {
+        let kept = "x".repeat(4096);
+        assert_eq!(Failure::new(Cause::Tool, kept.clone()).message, kept);
+        let cut = Failure::new(Cause::Tool, format!("{}\u{1f600}", "x".repeat(4095)));
+        assert_eq!(cut.message, "x".repeat(4095));
+        assert_eq!(CancelRequest::new(Some(format!("{kept}y"))).reason(), Some(kept.as_str()));
     }
 }

@@ -96,6 +96,7 @@ const fn cause_name(cause: Cause) -> &'static str {
         Cause::Tool => "tool",
         Cause::Panic => "panic",
         Cause::LeaseLost => "lease_lost",
+        Cause::Corrupt => "corrupt",
     }
 }
 
@@ -136,7 +137,7 @@ pub fn attempts_from_text(text: &str) -> Result<Vec<Attempt>, StoreError> {
 
 fn attempt(entry: &Value) -> Option<Result<Attempt, StoreError>> {
     let cause = entry.get("cause")?.as_str()?;
-    let cause = [Cause::Tool, Cause::Panic, Cause::LeaseLost]
+    let cause = [Cause::Tool, Cause::Panic, Cause::LeaseLost, Cause::Corrupt]
         .into_iter()
         .find(|known| cause_name(*known) == cause)?;
     let mut failure = Failure::new(cause, entry.get("message")?.as_str()?);

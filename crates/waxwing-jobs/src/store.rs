@@ -93,6 +93,12 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// How many jobs there are in each unfinished stage: for an operator's gauges.
     async fn census(&self) -> Result<Census, StoreError>;
 
+    /// Whether the store reads and writes at the moment: for a readiness check, and cheap enough to
+    /// be asked every second. May wait as long as a write does. By default a [`Store::census`].
+    async fn health(&self) -> Result<(), StoreError> {
+        self.census().await.map(drop)
+    }
+
     /// Has failed jobs tried again, for an operator.
     async fn requeue(&self, ids: Vec<JobId<'static>>) -> Result<Vec<RequeueVerdict>, StoreError>;
 

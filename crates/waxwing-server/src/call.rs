@@ -64,6 +64,14 @@ fn explain(service: &Service, request: &Verified<'_>, fault: &CallFault) -> Call
             fault = %fault,
             "a call failed through no fault of its caller"
         );
+    } else if fault.has_hidden_source() {
+        tracing::warn!(
+            client_id = %request.client_id,
+            tool = %request.tool,
+            request_id = %request.request_id,
+            fault = %fault,
+            "a tool failed"
+        );
     }
     error
 }
@@ -76,7 +84,11 @@ fn error_code(outcome: &Outcome<'_>) -> Option<ErrorCode> {
 }
 
 /// Signs the reply to `request` with the key that verified it.
-fn reply(service: &Service, request: &Verified<'_>, outcome: Outcome<'_>) -> Answer {
+fn reply(service: &Service, request: &Verified<'_>, mut outcome: Outcome<'_>) -> Answer {
+    // Without its details an error still says what happened; with ones too large nobody reads it.
+    if let Outcome::Error(CallError { details, .. }) = &mut outcome {
+        details.take_if(|details| service.output_bounds().judge(details).is_err());
+    }
     let status = outcome.http_status();
     match sign(service, request, outcome) {
         Some(message) => Answer { status, message },
@@ -97,5 +109,5 @@ fn sign(service: &Service, request: &Verified<'_>, outcome: Outcome<'_>) -> Opti
     let now_ms = service.environment.now_ms();
     let mut message = Vec::with_capacity(512);
     sign_reply(request, outcome, now_ms, nonce, &mut Scratch::new(), &mut message).ok()?;
-    Some(message)
+    (message.len() <= service.limits.max_message()).then_some(message)
 }

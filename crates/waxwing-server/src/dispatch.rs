@@ -30,7 +30,12 @@ pub(crate) async fn dispatch(
     match (prepared.mode(), &call.idempotency_key) {
         (ToolMode::Sync, None) => {
             let context = CallContext::new(call.client_id.clone().into_owned());
-            Ok(Outcome::Ok(prepared.run(context).await?))
+            let output = prepared.run(context).await?;
+            service.output_bounds().judge(&output).map_err(|misfit| CallFault::Unfit {
+                tool: call.tool.as_str().to_owned(),
+                misfit,
+            })?;
+            Ok(Outcome::Ok(output))
         }
         (ToolMode::Sync, Some(key)) => idempotent::call(service, call, key).await,
         (ToolMode::Job, key) => start::accept(service, call, key.as_ref()).await,

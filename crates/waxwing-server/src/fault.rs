@@ -1,9 +1,13 @@
 //! Why an admitted call has no result, by blame, and the one map from there to the wire.
 
+use std::error::Error as _;
+
 use serde_json::json;
 use waxwing_core::{CallError, CanonicalJson, ErrorCode, JobId, ToolDigest, ToolName, WriteError};
 use waxwing_jobs::StoreError;
-use waxwing_tools::CallFailure;
+use waxwing_tools::{CallFailure, OutputFault, Violation};
+
+use crate::output::Misfit;
 
 /// What a peer is told to wait when there is no room for its job, in milliseconds.
 const RETRY_AFTER_MS: u64 = 1_000;
@@ -63,7 +67,19 @@ pub(crate) enum CallFault {
     Told(CallError),
     /// The tool's or its caller's fault.
     #[error("{}", chain(.0))]
-    Tool(#[from] CallFailure),
+    Tool(CallFailure),
+    /// The tool's fault: no reply has room for its output.
+    #[error("the output of {tool} is {misfit}")]
+    Unfit {
+        /// The tool.
+        tool: String,
+        /// In what it does not fit.
+        misfit: Misfit,
+    },
+    /// The caller's fault: answers that the job did not ask for, or not so. Its `Display` says no
+    /// more, since an answer may be secret.
+    #[error("invalid answers to a job")]
+    InvalidAnswers(Vec<Violation>),
     /// The outside world's: the store.
     #[error("{0}")]
     Store(#[from] StoreError),
@@ -75,7 +91,23 @@ pub(crate) enum CallFault {
     Bug(&'static str),
 }
 
+impl From<CallFailure> for CallFault {
+    fn from(failure: CallFailure) -> Self {
+        match failure {
+            CallFailure::InvalidOutput { tool, fault: OutputFault::TooLarge { limit, .. } } => {
+                Self::Unfit { tool, misfit: Misfit::TooLarge { limit } }
+            }
+            other => Self::Tool(other),
+        }
+    }
+}
+
 impl CallFault {
+    /// Whether a tool told of an error behind its own, which only the log may say.
+    pub(crate) fn has_hidden_source(&self) -> bool {
+        matches!(self, Self::Tool(CallFailure::Failed { source, .. }) if source.source().is_some())
+    }
+
     /// What the caller is told: the one map to wire.md §8.
     pub(crate) fn to_call_error(&self, correlation_id: &str) -> CallError {
         match self {
@@ -130,6 +162,8 @@ impl CallFault {
             ),
             Self::Told(error) => error.clone(),
             Self::Tool(failure) => failure.to_call_error(correlation_id),
+            Self::Unfit { tool, misfit } => unfit(tool, *misfit, correlation_id),
+            Self::InvalidAnswers(violations) => invalid_answers(violations),
             Self::Store(_) => internal(
                 "The server could not reach what it stores, so whether the call had its effect is \
                  unknown. A retry with the same idempotency key is safe.",
@@ -158,10 +192,36 @@ fn overloaded(text: String) -> CallError {
     CallError::new(ErrorCode::Overloaded, text).with_retry_after_ms(RETRY_AFTER_MS)
 }
 
+fn unfit(tool: &str, misfit: Misfit, correlation_id: &str) -> CallError {
+    let text = format!(
+        "{tool} ran, but its output is {misfit}, more than a reply has room for, and was \
+         withheld. Ask for less at once."
+    );
+    ours(ErrorCode::InvalidOutput, &text, correlation_id)
+}
+
+fn invalid_answers(violations: &[Violation]) -> CallError {
+    let count = match violations.len() {
+        1 => "one thing".to_owned(),
+        n => format!("{n} things"),
+    };
+    let mut text = format!("The answers were refused, so none was taken: {count} to mend.");
+    for violation in violations {
+        text.push_str("\n- ");
+        text.push_str(&violation.to_string());
+    }
+    let error = CallError::new(ErrorCode::InvalidArgs, text);
+    with_details(error, &json!({ "violations": violations }))
+}
+
 fn internal(text: &str, correlation_id: &str) -> CallError {
+    ours(ErrorCode::Internal, text, correlation_id)
+}
+
+/// A fault of this side, to be asked about by its id.
+fn ours(code: ErrorCode, text: &str, correlation_id: &str) -> CallError {
     let text = format!("{text} Correlation id: {correlation_id}.");
-    let details = json!({ "correlation_id": correlation_id });
-    with_details(CallError::new(ErrorCode::Internal, text), &details)
+    with_details(CallError::new(code, text), &json!({ "correlation_id": correlation_id }))
 }
 
 /// Details are for programs: where they cannot be written the message still says everything.

@@ -8,7 +8,7 @@ use waxwing_crypto::Admitted;
 use waxwing_jobs::{Cause, Phase, Snapshot};
 
 use crate::fault::CallFault;
-use crate::service::Service;
+use crate::service::{Course, Service};
 use crate::start::{Ordered, Terms, order};
 
 /// Runs the call, or waits for the outcome of the first one with this key.
@@ -21,15 +21,25 @@ pub(crate) async fn call(
     // running it again would be a guess.
     let terms = Terms { ttl: service.jobs.idempotency_ttl, max_attempts: 1 };
     let Ordered { id, .. } = order(service, call, Some(key), terms).await?;
+    let (engine, owner) = (&service.engine, &call.client_id);
     let end = Instant::now() + service.jobs.sync_wait;
+    let mut course = Course::Serving;
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        let snapshot = service.engine.wait(&call.client_id, &id, None, left).await?;
+        // A stop does not wait for whoever waits: the work has the drain time, and a retry finds
+        // its outcome.
+        let snapshot = tokio::select! {
+            snapshot = engine.wait(owner, &id, None, left) => snapshot?,
+            () = service.draining() => {
+                course = Course::Draining;
+                engine.get(owner, &id).await?
+            }
+        };
         let Some(snapshot) = snapshot else { return Err(CallFault::Outlived { id }) };
         if snapshot.phase.is_terminal() {
             return outcome(snapshot);
         }
-        if Instant::now() >= end {
+        if course == Course::Draining || Instant::now() >= end {
             return Err(CallFault::StillRunning);
         }
     }

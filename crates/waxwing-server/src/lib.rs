@@ -48,6 +48,7 @@ mod fault;
 mod http;
 mod idempotent;
 mod outcome;
+mod output;
 mod reserved;
 mod run;
 mod runner;

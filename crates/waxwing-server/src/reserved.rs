@@ -117,3 +117,28 @@ fn job_id(text: String) -> Result<JobId<'static>, CallFault> {
 fn show(snapshot: Option<Snapshot>) -> Result<Outcome<'static>, CallFault> {
     outcome::of_job(snapshot.ok_or(CallFault::UnknownJob)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use waxwing_tools::RESERVED_TOOLS;
+
+    use super::*;
+
+    #[test]
+    fn every_reserved_name_is_answered_and_no_other() {
+        let answered = [
+            server_identity::NAME,
+            list_tools::NAME,
+            poll_job::NAME,
+            cancel_job::NAME,
+            answer_job::NAME,
+        ];
+        assert_eq!(BTreeSet::from(answered), BTreeSet::from(RESERVED_TOOLS));
+        let named: BTreeSet<_> =
+            RESERVED_TOOLS.iter().map(|name| format!("{:?}", named(name))).collect();
+        assert_eq!(named.len(), RESERVED_TOOLS.len());
+        assert!(!named.contains("None"));
+    }
+}

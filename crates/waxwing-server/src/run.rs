@@ -23,6 +23,7 @@ use crate::http::connection;
 use crate::http::front::Front;
 use crate::http::hosts::Hosts;
 use crate::http::overloaded;
+use crate::output::OutputBounds;
 use crate::reserved::Reserved;
 use crate::runner::ToolRunner;
 use crate::service::{Course, Service};
@@ -74,7 +75,8 @@ pub struct Summary {
     /// Connections whose call was not answered in the drain time, and was dropped.
     pub connections_cut: usize,
     /// Jobs that were still running at the end of the drain time and were given back to the store,
-    /// for another process or the next start, without losing an attempt.
+    /// for another process or the next start, without losing an attempt. Calls of `sync` tools with
+    /// an idempotency key are among them, and have failed: they are never run twice.
     pub jobs_released: usize,
 }
 
@@ -140,6 +142,7 @@ impl Prepared {
         let runner = ToolRunner {
             registry: Arc::clone(&self.registry),
             environment: Arc::clone(&self.environment),
+            bounds: OutputBounds::within(&self.limits),
         };
         let service = Arc::new(Service {
             server_id: self.server_id,

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use waxwing_core::ToolName;
+use waxwing_core::{CanonicalJson, ToolName};
 use waxwing_jobs::{Cause, JobContext, JobFailure, RunOutcome, Runner};
 use waxwing_tools::{CallContext, CallFailure, CancelSource, Registry, Retry};
 
 use crate::environment::{Environment, fresh_id};
+use crate::fault::CallFault;
+use crate::output::OutputBounds;
 
 /// Does the work of jobs with the tools of one registry. Its kinds are the tools' names: `sync`
 /// tools are among them for the calls that have an idempotency key.
@@ -16,6 +18,7 @@ use crate::environment::{Environment, fresh_id};
 pub(crate) struct ToolRunner {
     pub(crate) registry: Arc<Registry>,
     pub(crate) environment: Arc<dyn Environment>,
+    pub(crate) bounds: OutputBounds,
 }
 
 #[async_trait]
@@ -36,7 +39,7 @@ impl Runner for ToolRunner {
                 work.await
             }
         };
-        ended.map(RunOutcome::Complete).map_err(|failure| self.explain(&job, &failure))
+        ended.map(RunOutcome::Complete).map_err(|fault| self.explain(&job, &fault))
     }
 }
 
@@ -46,29 +49,34 @@ impl ToolRunner {
         &self,
         job: &JobContext,
         context: CallContext,
-    ) -> Result<waxwing_core::CanonicalJson<'static>, CallFailure> {
-        loop {
+    ) -> Result<CanonicalJson<'static>, CallFault> {
+        let output = loop {
             match self.registry.call(job.kind.as_str(), context.clone(), &job.input).await {
                 Err(CallFailure::Overloaded { retry_after, .. }) => {
                     tokio::time::sleep(retry_after).await;
                 }
-                ended => return ended,
+                ended => break ended?,
             }
-        }
+        };
+        // A job that completed with what no reply can hold would be lost for good.
+        self.bounds
+            .judge(&output)
+            .map_err(|misfit| CallFault::Unfit { tool: job.kind.as_str().to_owned(), misfit })?;
+        Ok(output)
     }
 
-    fn explain(&self, job: &JobContext, failure: &CallFailure) -> JobFailure {
+    fn explain(&self, job: &JobContext, fault: &CallFault) -> JobFailure {
         let correlation_id = fresh_id(&*self.environment);
         tracing::warn!(
             correlation_id,
             job = %job.id,
             tool = %job.kind,
             attempt = job.attempt,
-            failure = %failure,
+            fault = %fault,
             "an attempt failed"
         );
-        let told = failure.to_call_error(&correlation_id);
-        let mut failed = match retry(failure) {
+        let told = fault.to_call_error(&correlation_id);
+        let mut failed = match retry(fault) {
             Retry::Later => JobFailure::retryable(told.message),
             Retry::Never => JobFailure::permanent(told.message),
         };
@@ -76,7 +84,7 @@ impl ToolRunner {
         if let Some(details) = told.details {
             failed = failed.with_details(details);
         }
-        if matches!(failure, CallFailure::Panicked { .. }) {
+        if matches!(fault, CallFault::Tool(CallFailure::Panicked { .. })) {
             failed.failure.cause = Cause::Panic;
         }
         failed
@@ -85,7 +93,8 @@ impl ToolRunner {
 
 /// Whether another attempt may end better: arguments, outputs and tools stay as they are, a panic
 /// or a slow neighbour may not come again.
-fn retry(failure: &CallFailure) -> Retry {
+fn retry(fault: &CallFault) -> Retry {
+    let CallFault::Tool(failure) = fault else { return Retry::Never };
     match failure {
         CallFailure::Failed { source, .. } => source.retry(),
         CallFailure::TimedOut { .. }

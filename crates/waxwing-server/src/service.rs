@@ -10,6 +10,7 @@ use waxwing_tools::Registry;
 
 use crate::authorizer::{Access, Authorizer};
 use crate::environment::{Environment, fresh_id};
+use crate::output::OutputBounds;
 use crate::reserved::Reserved;
 use crate::settings::JobPolicy;
 
@@ -41,6 +42,11 @@ impl Service {
     /// A fresh id.
     pub(crate) fn fresh_id(&self) -> String {
         fresh_id(&*self.environment)
+    }
+
+    /// What an output may measure.
+    pub(crate) fn output_bounds(&self) -> OutputBounds {
+        OutputBounds::within(&self.limits)
     }
 
     /// Whether `client` may see the tool named `tool`.

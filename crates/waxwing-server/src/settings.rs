@@ -4,8 +4,11 @@ use std::time::Duration;
 
 /// Bounds of the HTTP front door. A peer outside them is answered if it can be, then cut off.
 ///
-/// A connection holds at most one message: the memory of all is below [`Self::connections`] times
-/// `Limits::max_message`, and in practice far below.
+/// A connection has at most one call under way. At its worst that call holds its message, its
+/// arguments once more, its output and its reply, each of up to `Limits::max_message` bytes in a
+/// buffer that may have grown to twice that: eight times `max_message` for each of
+/// [`Self::connections`], 8 GiB with the defaults. What a tool decodes and holds comes on top, and
+/// arguments that break their schema are read into a tree, which can take tens of times their text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpLimits {
@@ -52,7 +55,8 @@ impl Default for HttpLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JobPolicy {
-    /// How long a job can be asked about, from its start; one hour.
+    /// How long a job can be asked about, from its start; one hour. A job with an idempotency key
+    /// lives at least as long as [`Self::idempotency_ttl`].
     pub ttl: Duration,
     /// How many attempts may fail before the job does; 3.
     pub max_attempts: u32,

@@ -35,7 +35,12 @@ pub(crate) async fn accept(
     call: &Admitted<'_, '_>,
     key: Option<&IdempotencyKey<'_>>,
 ) -> Result<Outcome<'static>, CallFault> {
-    let terms = Terms { ttl: service.jobs.ttl, max_attempts: service.jobs.max_attempts };
+    // A key that stood for a job that is gone would be of no use to a retry.
+    let ttl = match key {
+        Some(_) => service.jobs.ttl.max(service.jobs.idempotency_ttl),
+        None => service.jobs.ttl,
+    };
+    let terms = Terms { ttl, max_attempts: service.jobs.max_attempts };
     let Ordered { id, earlier } = order(service, call, key, terms).await?;
     let (poll_after_ms, ttl_ms) = match earlier {
         None => (FIRST_POLL_MS, millis(terms.ttl)),

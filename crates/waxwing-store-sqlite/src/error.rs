@@ -38,6 +38,22 @@ impl From<Error> for StoreError {
     }
 }
 
+impl Error {
+    /// What of a job does not read back, if that is what went wrong. Damage to the file as a whole
+    /// is not: no job is to blame for it.
+    pub(crate) fn damage(&self) -> Option<String> {
+        let error = match self {
+            Self::Sqlite(rusqlite::Error::SqliteFailure(..)) => return None,
+            Self::Sqlite(error) => blame(error),
+            Self::Store(error) => error.clone(),
+        };
+        match error {
+            StoreError::Corrupt(why) => Some(why),
+            _ => None,
+        }
+    }
+}
+
 pub(crate) fn blame(error: &rusqlite::Error) -> StoreError {
     use rusqlite::Error as E;
     match error {

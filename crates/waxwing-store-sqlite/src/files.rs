@@ -1,7 +1,7 @@
-//! The file: where it may be, and who may read it.
+//! The file: where it may be, who may read it, and whether somebody else has it open.
 
-use std::fs::OpenOptions;
-use std::path::Path;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
 
 use waxwing_jobs::StoreError;
 
@@ -9,11 +9,7 @@ use waxwing_jobs::StoreError;
 /// read or write: it holds what clients sent and got.
 pub(crate) fn prepare(path: &Path) -> Result<(), StoreError> {
     let refuse = |why: String| StoreError::Misconfigured(format!("{}: {why}", path.display()));
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path).map_err(|error| refuse(error.to_string()))?;
+    let file = open(path).map_err(|error| refuse(error.to_string()))?;
     let metadata = file.metadata().map_err(|error| refuse(error.to_string()))?;
     if !metadata.is_file() {
         return Err(refuse("is not a file".to_owned()));
@@ -27,4 +23,51 @@ pub(crate) fn prepare(path: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Opens a file, or makes it, readable by its owner alone.
+fn open(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Who else has the store's file open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Company {
+    Nobody,
+    Others,
+}
+
+/// A sign to others that the store's file is open here: a lock on a file beside it, `FILE-open`,
+/// that ends with this value or the process. The store's own file cannot carry it, since closing a
+/// second handle of it would end SQLite's locks.
+#[derive(Debug)]
+pub(crate) struct Presence {
+    _file: File,
+}
+
+impl Presence {
+    /// Looks for others, then gives the sign. To be called by one at a time.
+    pub(crate) fn announce(path: &Path) -> Result<(Self, Company), StoreError> {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push("-open");
+        let beside = PathBuf::from(beside);
+        let failed = |error: std::io::Error| {
+            StoreError::Unavailable(format!("{}: {error}", beside.display()))
+        };
+        let file = open(&beside).map_err(failed)?;
+        let company = match file.try_lock() {
+            Ok(()) => {
+                file.unlock().map_err(failed)?;
+                Company::Nobody
+            }
+            Err(TryLockError::WouldBlock) => Company::Others,
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        };
+        file.lock_shared().map_err(failed)?;
+        Ok((Self { _file: file }, company))
+    }
 }

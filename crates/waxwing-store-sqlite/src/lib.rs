@@ -3,6 +3,7 @@
 //! All writes go through one thread, which commits those that come together at once (group commit);
 //! reads go to a small pool. An acknowledged write has been synced to the disk.
 
+mod clock;
 mod error;
 mod files;
 mod ops;

@@ -1,6 +1,7 @@
 //! What the store does inside one write transaction, each thought in a file of its own.
 
 mod client;
+mod damage;
 mod guard;
 mod queue;
 mod start;

@@ -14,6 +14,8 @@ use waxwing_jobs::{
     Swept, SystemClock,
 };
 
+use crate::clock::{self, FileClock};
+use crate::files::Presence;
 use crate::reader::Readers;
 use crate::writer::Writer;
 use crate::{files, ops, safety, schema};
@@ -31,11 +33,12 @@ const LOOK_PER_JOB: Duration = Duration::from_micros(25);
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
-    clock: Arc<dyn Clock>,
+    clock: Arc<FileClock>,
     writer: Writer,
     readers: Arc<Readers>,
     /// A connection of its own, since only it can tell what changed since it last looked.
     watcher: Arc<Readers>,
+    _presence: Presence,
 }
 
 impl SqliteStore {
@@ -62,12 +65,15 @@ impl SqliteStore {
         files::prepare(&path)?;
         let mut connection = safety::connect(&path)?;
         schema::migrate(&mut connection)?;
+        let clock = Arc::new(FileClock::new(clock));
+        let presence = clock::join(&mut connection, &path, &clock)?;
         Ok(Self {
             writer: Writer::spawn(connection, bounds, Arc::clone(&clock))?,
             readers: Readers::open(path.clone(), READERS)?,
             watcher: Readers::open(path.clone(), 1)?,
             path,
             clock,
+            _presence: presence,
         })
     }
 }
@@ -125,7 +131,7 @@ impl Store for SqliteStore {
     }
 
     async fn beat(&self, beats: Vec<Beat>) -> Result<Vec<BeatVerdict>, StoreError> {
-        self.writer.write(move |tx| beats.iter().map(|beat| tx.beat(beat)).collect()).await
+        self.writer.write(move |tx| tx.beats(&beats)).await
     }
 
     async fn settle(&self, settles: Vec<Settle>) -> Result<Vec<SettleVerdict>, StoreError> {
@@ -172,6 +178,12 @@ impl Store for SqliteStore {
     async fn census(&self) -> Result<Census, StoreError> {
         let now = self.clock.now_ms();
         self.readers.read(move |connection| ops::census(connection, now)).await
+    }
+
+    /// Goes through the writer and takes its lock on the file, but writes nothing.
+    async fn health(&self) -> Result<(), StoreError> {
+        self.writer.write(|tx| tx.look()).await?;
+        self.readers.read(|connection| ops::data_version(connection).map(drop)).await
     }
 
     async fn requeue(&self, ids: Vec<JobId<'static>>) -> Result<Vec<RequeueVerdict>, StoreError> {

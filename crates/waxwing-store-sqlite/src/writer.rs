@@ -1,15 +1,18 @@
 //! The one thread that writes: what comes together is committed together, and nothing is
 //! acknowledged before its commit is on the disk.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use waxwing_jobs::{Bounds, Clock, StoreError};
+use waxwing_jobs::{Bounds, StoreError};
 
+use crate::clock::FileClock;
 use crate::error::{Error, blame};
 use crate::ops::Tx;
+use crate::row::{integer, natural};
 
 /// The most operations in one commit.
 const MOST: usize = 256;
@@ -47,7 +50,12 @@ where
     F: FnOnce(&Tx<'_>) -> Result<T, Error> + Send,
 {
     fn run(&mut self, tx: &Tx<'_>) -> Part {
-        self.result = self.operation.take().map(|run| run(tx).map_err(StoreError::from));
+        // What a panic leaves behind in the file is undone, and it ends nobody else's operation.
+        self.result = self.operation.take().map(|run| {
+            let fault = || StoreError::Fault("an operation of the store panicked".to_owned());
+            let ran = catch_unwind(AssertUnwindSafe(|| run(tx).map_err(StoreError::from)));
+            ran.unwrap_or_else(|_| Err(fault()))
+        });
         if matches!(self.result, Some(Ok(_))) { Part::Keep } else { Part::Undo }
     }
 
@@ -77,7 +85,7 @@ impl Writer {
     pub(crate) fn spawn(
         connection: Connection,
         bounds: Bounds,
-        clock: Arc<dyn Clock>,
+        clock: Arc<FileClock>,
     ) -> Result<Self, StoreError> {
         let (queue, operations) = channel();
         let run = move || Loop { connection, bounds, clock }.run(&operations);
@@ -105,7 +113,7 @@ impl Writer {
 struct Loop {
     connection: Connection,
     bounds: Bounds,
-    clock: Arc<dyn Clock>,
+    clock: Arc<FileClock>,
 }
 
 impl Loop {
@@ -131,6 +139,8 @@ impl Loop {
         operations: &Receiver<Box<dyn Operation>>,
     ) -> rusqlite::Result<()> {
         self.execute("BEGIN IMMEDIATE")?;
+        self.read_time()?;
+        let before = self.connection.total_changes();
         let mut done = 0;
         while let Some(part) = parts.get_mut(done) {
             self.part(part.as_mut())?;
@@ -139,7 +149,21 @@ impl Loop {
                 parts.extend(operations.try_recv());
             }
         }
+        if self.connection.total_changes() != before {
+            self.keep_time()?;
+        }
         self.execute("COMMIT")
+    }
+
+    fn read_time(&self) -> rusqlite::Result<()> {
+        let mut kept = self.connection.prepare_cached("SELECT now_ms FROM totals")?;
+        self.clock.catch_up(kept.query_row([], |row| natural(row, 0))?);
+        Ok(())
+    }
+
+    fn keep_time(&self) -> rusqlite::Result<()> {
+        let mut keep = self.connection.prepare_cached("UPDATE totals SET now_ms = ?1")?;
+        keep.execute([integer(self.clock.now_ms())]).map(drop)
     }
 
     /// Does one operation so that its failure undoes it alone.

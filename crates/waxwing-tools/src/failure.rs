@@ -183,6 +183,19 @@ pub enum OutputFault {
     Unwritable(WriteError),
 }
 
+impl OutputFault {
+    /// What a caller is told of it, after "its output": nothing of the output itself.
+    fn blame(&self) -> String {
+        match self {
+            Self::Schema(_) => "breaks its own schema".to_owned(),
+            Self::TooLarge { bytes, limit } => {
+                format!("has {bytes} bytes, over its limit of {limit},")
+            }
+            Self::Unwritable(_) => "cannot be written as canonical JSON".to_owned(),
+        }
+    }
+}
+
 impl CallFailure {
     /// What the caller is told: the one map from failures to wire.md §8. `correlation_id` is
     /// named where the fault is ours, so that the caller can ask about it and the log can answer.
@@ -224,10 +237,11 @@ impl CallFailure {
                 )
                 .with_retry_after_ms(millis)
             }
-            Self::InvalidOutput { tool, .. } => {
+            Self::InvalidOutput { tool, fault } => {
                 let text = format!(
-                    "{tool} ran, but its output breaks its own schema and was withheld. This is \
-                     a fault of the tool, not of the call. Correlation id: {correlation_id}."
+                    "{tool} ran, but its output {} and was withheld. This is a fault of the \
+                     tool, not of the call. Correlation id: {correlation_id}.",
+                    fault.blame()
                 );
                 ours(ErrorCode::InvalidOutput, text, correlation_id)
             }

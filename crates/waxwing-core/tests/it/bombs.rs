@@ -58,7 +58,7 @@ fn nesting_is_refused_one_over_its_limit() {
     let nested = |open: &str, inside: &str, close: &str, depth: usize| {
         format!("{}{inside}{}", open.repeat(depth), close.repeat(depth))
     };
-    for depth in [1, 2, Limits::DEFAULT.max_depth, Limits::DEEPEST] {
+    for depth in [1, 2, Limits::DEFAULT.max_depth(), Limits::DEEPEST] {
         let limits = LARGE.with_max_depth(depth);
         let too_deep = Err(Reason::TooDeep(depth));
         explode(
@@ -168,7 +168,7 @@ fn many_members_are_sorted_in_almost_linear_time() {
 #[test]
 fn no_configuration_makes_the_reader_recurse_further() {
     let limits = Limits::default().with_max_message(64 << 20).with_max_depth(usize::MAX);
-    assert_eq!(limits.max_depth, Limits::DEEPEST);
+    assert_eq!(limits.max_depth(), Limits::DEEPEST);
     on_a_small_stack("brackets", move || {
         for bomb in ["[".repeat(MILLION), "{\"a\":".repeat(MILLION)] {
             let refused = canonical::canonicalize(bomb.as_bytes(), &limits).unwrap_err();

@@ -324,14 +324,8 @@ fn results_are_closed_objects_at_every_depth() {
             sig = "0".repeat(64)
         )
     };
-    let read = |text: &str| {
-        waxwing_core::message::Answer::read(
-            text.as_bytes(),
-            &waxwing_core::Limits::default(),
-            &mut waxwing_core::Scratch::new(),
-        )
-        .is_ok()
-    };
+    let read =
+        |text: &str| Answer::read(text.as_bytes(), &Limits::default(), &mut Scratch::new()).is_ok();
     for (status, good, bad) in [
         (
             "running",

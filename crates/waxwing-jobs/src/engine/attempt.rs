@@ -18,11 +18,30 @@ type Ran = Result<Result<RunOutcome, JobFailure>, JoinError>;
 /// Runs the attempt. The job stays held, and so beaten for, until its end is stored.
 pub(super) async fn run(shared: Arc<Shared>, claimed: Claimed) {
     let held = shared.active.hold(claimed.ticket.clone());
-    let attempt = claimed.attempt;
-    if let Some(outcome) = drive(&shared, &held, claimed).await {
-        settle(&shared, &held, attempt, outcome).await;
+    let turn = Turn { attempt: claimed.attempt, of: claimed.max_attempts };
+    if let Some(end) = drive(&shared, &held, claimed).await {
+        settle(&shared, &held, turn, end).await;
     }
     shared.active.let_go(&held.ticket);
+}
+
+/// Which attempt this is, of how many.
+#[derive(Clone, Copy)]
+struct Turn {
+    attempt: u32,
+    of: u32,
+}
+
+impl Turn {
+    /// How a job is left whose work was stopped by a drain. One that was promised a single attempt
+    /// has had it: it must not run a second time after the restart.
+    fn interrupted(self) -> Outcome {
+        if self.of > 1 {
+            return Outcome::Release;
+        }
+        let why = "the process stopped before the work was done";
+        Outcome::Retry { after: Duration::ZERO, failure: Failure::new(Cause::LeaseLost, why) }
+    }
 }
 
 /// Does the work until it ends or has to stop; `None` when nobody wants to know how it ended.
@@ -57,8 +76,12 @@ async fn drive(shared: &Shared, held: &Held, claimed: Claimed) -> Option<End> {
             }
         },
         () = shared.reached(Course::Releasing) => {
-            drop_work(&mut work, grace).await;
-            Some(End::Release)
+            work.0.abort();
+            match timeout(grace, &mut work.0).await {
+                // It came to its end in the same moment.
+                Ok(ran @ Ok(_)) => ended(ran),
+                Ok(Err(_)) | Err(_) => Some(End::Interrupted),
+            }
         }
         () = tokio::time::sleep_until(deadline) => None,
     }
@@ -72,7 +95,7 @@ enum End {
     Done(RunOutcome),
     Failed(JobFailure),
     Cancelled,
-    Release,
+    Interrupted,
 }
 
 fn ended(ran: Ran) -> Option<End> {
@@ -107,7 +130,7 @@ async fn drop_work<T>(work: &mut Bound<T>, grace: Duration) {
     let _ = timeout(grace, &mut work.0).await;
 }
 
-async fn settle(shared: &Shared, held: &Held, attempt: u32, end: End) {
+async fn settle(shared: &Shared, held: &Held, turn: Turn, end: End) {
     let outcome = match end {
         End::Done(RunOutcome::Complete(output)) => Outcome::Complete(output),
         End::Done(RunOutcome::Park { requests, checkpoint }) => {
@@ -115,34 +138,37 @@ async fn settle(shared: &Shared, held: &Held, attempt: u32, end: End) {
         }
         End::Failed(JobFailure { retry: Retry::Never, failure }) => Outcome::Fail(failure),
         End::Failed(JobFailure { retry: Retry::Later, failure }) => {
-            Outcome::Retry { after: shared.config.backoff.delay(attempt, &shared.jitter), failure }
+            let after = shared.config.backoff.delay(turn.attempt, &shared.jitter);
+            Outcome::Retry { after, failure }
         }
         End::Cancelled => Outcome::Cancelled,
-        End::Release => Outcome::Release,
+        End::Interrupted => turn.interrupted(),
     };
     let again = match &outcome {
         Outcome::Retry { after, .. } => Some(*after),
         _ => None,
     };
-    if !matches!(outcome, Outcome::Complete(_)) {
-        flush(shared, held).await;
-    }
-    shared.settler.settle(Settle { ticket: held.ticket.clone(), outcome }).await;
+    let last = match &outcome {
+        Outcome::Complete(_) => None,
+        _ => last_report(shared, held).await,
+    };
+    shared.settler.settle(last, Settle { ticket: held.ticket.clone(), outcome }).await;
     shared.waiting.bump(&held.ticket.id);
     if let Some(after) = again {
         shared.look_again_after(after);
     }
 }
 
-/// Stores what the work left for its next run before the job is given up.
-async fn flush(shared: &Shared, held: &Held) {
-    let Report { progress, checkpoint } = held.reports.take();
+/// What the work left for its next run and the store does not have yet.
+async fn last_report(shared: &Shared, held: &Held) -> Option<Beat> {
+    // A beat in flight may carry a report, and puts it back when it fails.
+    let in_flight = shared.active.beating.lock().await;
+    let report = held.reports.take();
+    drop(in_flight);
+    let Report { progress, checkpoint } = report;
     if checkpoint.is_none() && progress.is_none() {
-        return;
+        return None;
     }
     let lease = shared.config.lease;
-    let beat = Beat { ticket: held.ticket.clone(), lease, progress, checkpoint };
-    if let Err(error) = shared.store.beat(vec![beat]).await {
-        tracing::warn!(job = %held.ticket.id, %error, "a job's last report was not stored");
-    }
+    Some(Beat { ticket: held.ticket.clone(), lease, progress, checkpoint })
 }

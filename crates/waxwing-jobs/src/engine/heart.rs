@@ -43,6 +43,7 @@ pub(super) async fn beat(shared: Arc<Shared>) {
 
 async fn beat_once(shared: &Shared, due: Due) {
     let lease = shared.config.lease;
+    let _in_flight = shared.active.beating.lock().await;
     let mut asked: Vec<Arc<Held>> = Vec::new();
     let mut beats = Vec::new();
     for held in shared.active.all() {

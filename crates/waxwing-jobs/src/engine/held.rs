@@ -105,6 +105,8 @@ pub(super) struct Active {
     held: Mutex<HashMap<Ticket, Arc<Held>>>,
     /// Some attempt has something to report.
     pub(super) reported: Arc<Notify>,
+    /// Held while a beat is in flight: from when it takes reports until they are stored or back.
+    pub(super) beating: tokio::sync::Mutex<()>,
 }
 
 impl Active {

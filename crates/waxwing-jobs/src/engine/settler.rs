@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
-use crate::store::{Settle, SettleVerdict, StoreError};
+use crate::store::{Beat, Settle, SettleVerdict, StoreError};
 
 /// The most ends in one commit.
 const BATCH: usize = 64;
@@ -21,6 +21,8 @@ const PAUSES: [Duration; 4] = [
 ];
 
 pub(super) struct Order {
+    /// What is to be stored of the attempt before its end is.
+    last: Option<Beat>,
     settle: Settle,
     done: oneshot::Sender<()>,
 }
@@ -35,9 +37,9 @@ impl Settler {
     }
 
     /// Returns once the end is stored, or is known never to be.
-    pub(super) async fn settle(&self, settle: Settle) {
+    pub(super) async fn settle(&self, last: Option<Beat>, settle: Settle) {
         let (done, stored) = oneshot::channel();
-        if self.0.send(Order { settle, done }).await.is_ok() {
+        if self.0.send(Order { last, settle, done }).await.is_ok() {
             let _ = stored.await;
         }
     }
@@ -46,56 +48,73 @@ impl Settler {
 pub(super) async fn run(shared: Arc<Shared>, mut orders: mpsc::Receiver<Order>) {
     let mut batch = Vec::with_capacity(BATCH);
     while orders.recv_many(&mut batch, BATCH).await > 0 {
-        let (settles, done): (Vec<_>, Vec<_>) =
-            batch.drain(..).map(|order| (order.settle, order.done)).unzip();
-        store(&shared, settles).await;
-        for done in done {
+        let mut ends = Vec::with_capacity(batch.len());
+        let mut waiting = Vec::with_capacity(batch.len());
+        for Order { last, settle, done } in batch.drain(..) {
+            ends.push(End { last, settle });
+            waiting.push(done);
+        }
+        store(&shared, ends).await;
+        for done in waiting {
             let _ = done.send(());
         }
     }
 }
 
-async fn store(shared: &Shared, settles: Vec<Settle>) {
-    match insist(shared, settles.clone()).await {
+/// One attempt's end.
+#[derive(Clone)]
+struct End {
+    last: Option<Beat>,
+    settle: Settle,
+}
+
+async fn store(shared: &Shared, ends: Vec<End>) {
+    match insist(shared, &ends).await {
         Ok(()) => {}
         // One damaged job must not take the others with it.
-        Err(_) if settles.len() > 1 => {
-            for settle in settles {
-                let job = settle.ticket.id.clone();
-                if let Err(error) = insist(shared, vec![settle]).await {
-                    tracing::error!(%job, %error, "the end of a job cannot be stored");
+        Err(_) if ends.len() > 1 => {
+            for end in &ends {
+                if let Err(error) = insist(shared, std::slice::from_ref(end)).await {
+                    lost(end, &error);
                 }
             }
         }
-        Err(error) => {
-            for settle in settles {
-                tracing::error!(job = %settle.ticket.id, %error, "the end of a job cannot be stored");
+        Err(error) => ends.iter().for_each(|end| lost(end, &error)),
+    }
+}
+
+fn lost(end: &End, error: &StoreError) {
+    tracing::error!(job = %end.settle.ticket.id, %error, "the end of a job cannot be stored");
+}
+
+/// Stores the ends, as often as it takes while the store is away. Doing so twice is harmless: a
+/// report is stored again as it is, and the second settle is stale.
+async fn insist(shared: &Shared, ends: &[End]) -> Result<(), StoreError> {
+    let mut pauses = PAUSES.into_iter();
+    let mut pause = PAUSES[PAUSES.len() - 1];
+    loop {
+        match try_once(shared, ends).await {
+            Err(StoreError::Unavailable(why)) => {
+                tracing::warn!(jobs = ends.len(), why, "ends of jobs wait for the store");
+                pause = pauses.next().unwrap_or(pause);
+                tokio::time::sleep(pause).await;
             }
+            done => return done,
         }
     }
 }
 
-/// Settles, as often as it takes while the store is away. Settling twice is harmless: the second
-/// is stale.
-async fn insist(shared: &Shared, settles: Vec<Settle>) -> Result<(), StoreError> {
-    let mut pauses = PAUSES.into_iter();
-    let mut pause = PAUSES[PAUSES.len() - 1];
-    loop {
-        match shared.store.settle(settles.clone()).await {
-            Ok(verdicts) => {
-                for (settle, verdict) in settles.iter().zip(verdicts) {
-                    if verdict == SettleVerdict::Stale {
-                        tracing::warn!(job = %settle.ticket.id, "a job ended here after its lease");
-                    }
-                }
-                return Ok(());
-            }
-            Err(StoreError::Unavailable(why)) => {
-                tracing::warn!(jobs = settles.len(), why, "ends of jobs wait for the store");
-                pause = pauses.next().unwrap_or(pause);
-                tokio::time::sleep(pause).await;
-            }
-            Err(error) => return Err(error),
+async fn try_once(shared: &Shared, ends: &[End]) -> Result<(), StoreError> {
+    let last: Vec<Beat> = ends.iter().filter_map(|end| end.last.clone()).collect();
+    if !last.is_empty() {
+        shared.store.beat(last).await?;
+    }
+    let settles = ends.iter().map(|end| end.settle.clone()).collect();
+    let verdicts = shared.store.settle(settles).await?;
+    for (end, verdict) in ends.iter().zip(verdicts) {
+        if verdict == SettleVerdict::Stale {
+            tracing::warn!(job = %end.settle.ticket.id, "a job ended here after its lease");
         }
     }
+    Ok(())
 }

@@ -8,12 +8,15 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 use waxwing_core::{ClientId, JobId};
 use waxwing_jobs::{
-    Admission, Answered, Answers, Beat, BeatVerdict, CancelRequest, CancelVerdict, Census, Claim,
-    Claimed, Filter, NewJob, NonceRecord, Page, Phase, PurgeVerdict, RequeueVerdict, Seen, Settle,
-    SettleVerdict, Snapshot, Started, Store, StoreError, StoreInfo, Swept,
+    Admission, Answered, Answers, Beat, BeatVerdict, CancelRequest, CancelVerdict, Cause, Census,
+    Claim, Claimed, Filter, JobFailure, NewJob, NonceRecord, Page, Phase, PurgeVerdict,
+    RequeueVerdict, Seen, Settle, SettleVerdict, Snapshot, Started, Store, StoreError, StoreInfo,
+    Swept,
 };
 
-use crate::support::{doing, done, ended, get, id, launch, memory, output, owner, start, until};
+use crate::support::{
+    doing, done, ended, get, id, json, launch, memory, order, output, owner, start, until,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_lets_running_jobs_finish_and_claims_nothing_more() {
@@ -49,7 +52,7 @@ async fn what_does_not_finish_in_time_is_released_without_losing_an_attempt() {
     let engine = launch(
         &store,
         doing(|cx| async move {
-            cx.save(crate::support::json("so far"));
+            cx.save(json("so far"));
             std::future::pending().await
         }),
     );
@@ -76,12 +79,37 @@ async fn what_does_not_finish_in_time_is_released_without_losing_an_attempt() {
     assert!(begun.elapsed() < Duration::from_secs(1), "no lease had to run out");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_job_of_one_attempt_that_has_begun_does_not_run_again_after_a_drain() {
+    let store = memory();
+    let engine = launch(&store, doing(|_| std::future::pending()));
+    let once = order("once").with_max_attempts(1);
+    engine.start(once).await.unwrap();
+    start(&engine, "thrice").await;
+    for name in ["once", "thrice"] {
+        until(&engine, name, |job| job.phase == Phase::Running).await;
+    }
+    engine.drain(Duration::from_secs(1)).await;
+    engine.start(order("not-begun").with_max_attempts(1)).await.unwrap();
+    let job = get(&engine, "once").await;
+    assert_eq!((&job.phase, job.attempts.len()), (&Phase::Failed, 1));
+    assert_eq!(job.attempts[0].failure.cause, Cause::LeaseLost);
+    drop(engine);
+    let next = launch(&store, doing(|cx| async move { done(cx.attempt) }));
+    for name in ["thrice", "not-begun"] {
+        assert_eq!(output(&ended(&next, name).await), "1");
+    }
+    assert_eq!(get(&next, "once").await.phase, Phase::Failed);
+}
+
 /// A store that can be away, and counts what it is asked.
 #[derive(Debug)]
 struct Away {
     inner: Arc<dyn Store>,
     away: AtomicBool,
     asked: AtomicUsize,
+    /// So many beats take a second and then fail.
+    beats_to_fail: AtomicUsize,
 }
 
 impl Away {
@@ -128,6 +156,11 @@ impl Store for Away {
         self.ask()?.claim(claim).await
     }
     async fn beat(&self, beats: Vec<Beat>) -> Result<Vec<BeatVerdict>, StoreError> {
+        let less = |left: usize| left.checked_sub(1);
+        if self.beats_to_fail.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            return Err(StoreError::Unavailable("away".into()));
+        }
         self.ask()?.beat(beats).await
     }
     async fn settle(&self, settles: Vec<Settle>) -> Result<Vec<SettleVerdict>, StoreError> {
@@ -155,7 +188,7 @@ impl Store for Away {
 
 fn away() -> (Arc<Away>, Arc<dyn Store>) {
     let (away, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let store = Arc::new(Away { inner: memory(), away, asked });
+    let store = Arc::new(Away { inner: memory(), away, asked, beats_to_fail: AtomicUsize::new(0) });
     (Arc::clone(&store), store)
 }
 
@@ -207,4 +240,27 @@ async fn a_drain_comes_to_an_end_though_the_store_is_away() {
     let begun = Instant::now();
     assert_eq!(engine.drain(Duration::from_secs(1)).await.released, 1);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_whose_beat_fails_as_the_attempt_ends_is_kept() {
+    for failing in 1..=3 {
+        let (switch, store) = away();
+        let engine = launch(
+            &store,
+            doing(|cx| async move {
+                if let Some(checkpoint) = cx.checkpoint {
+                    return done(checkpoint.as_str());
+                }
+                assert_eq!(cx.attempt, 1, "the checkpoint is lost");
+                cx.save(json("so far"));
+                // The beat that carries it is on its way now.
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                Err(JobFailure::retryable("once more"))
+            }),
+        );
+        switch.beats_to_fail.store(failing, Ordering::SeqCst);
+        start(&engine, "one").await;
+        assert_eq!(output(&ended(&engine, "one").await), r#""\"so far\"""#, "{failing} failed");
+    }
 }

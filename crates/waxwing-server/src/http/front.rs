@@ -57,7 +57,7 @@ impl Front {
             true => Then::Close,
             false => Then::Stay,
         };
-        match body::read(body, self.service.limits.max_message, &self.limits).await {
+        match body::read(body, self.service.limits.max_message(), &self.limits).await {
             Ok(bytes) => message(call::answer(&self.service, &bytes).await, then),
             Err(BodyFault::TooLarge) => message(self.too_large(), Then::Close),
             Err(BodyFault::TooSlow) => {
@@ -101,7 +101,7 @@ impl Front {
     }
 
     fn too_large(&self) -> Answer {
-        let most = self.service.limits.max_message;
+        let most = self.service.limits.max_message();
         call::refuse(CallError::new(
             ErrorCode::TooLarge,
             format!("A message may have at most {most} bytes. Send less at once."),

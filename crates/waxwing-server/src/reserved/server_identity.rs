@@ -67,8 +67,8 @@ pub(super) fn answer(
         fingerprint: call.key().fingerprint(),
         capabilities: Capabilities { jobs: Jobs { durability }, idempotency: ["sync", "job"] },
         limits: Limits {
-            max_message: service.limits.max_message,
-            max_depth: service.limits.max_depth,
+            max_message: service.limits.max_message(),
+            max_depth: service.limits.max_depth(),
             window_past_ms: service.window.past_ms,
             window_future_ms: service.window.future_ms,
             max_wait_ms: poll_job::LONGEST_WAIT_MS,

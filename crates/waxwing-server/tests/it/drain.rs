@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::net::TcpStream;
+use waxwing_core::ErrorCode;
 use waxwing_core::message::Outcome;
 
 use crate::harness::{House, PATIENCE};
-use crate::wire::{Wire, output, post};
+use crate::wire::{Wire, error, output, post};
 
 /// Waits until the server has begun to stop.
 async fn draining(house: &House) {
@@ -87,14 +88,36 @@ async fn a_stop_wakes_waiting_polls() {
     agent.progress(&mut wire, &job).await;
     let poll = agent.request("poll_job", json!({"job_id": job, "wait_ms": 30_000}));
     let (message, sent) = agent.sign(&poll);
+    let readings = house.clock.readings();
     wire.send(post(&message)).await;
-    house.good().await;
+    house.clock.read_after(readings).await;
     house.begin_stop();
     let began = std::time::Instant::now();
-    if let Some(answer) = wire.answer().await {
-        assert!(matches!(agent.verify(&sent, &answer), Outcome::Running { .. }));
-    }
+    let answer = wire.answer().await.expect("a poll that was taken is answered");
+    assert!(matches!(agent.verify(&sent, &answer), Outcome::Running { .. }));
     assert!(began.elapsed() < Duration::from_secs(9));
     house.signals.release(1);
     assert_eq!(house.ended().await.connections_cut, 0);
+}
+
+/// So is whoever waits for a call with an idempotency key; the work itself has the drain time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_wakes_waiting_keyed_calls() {
+    let mut house = House::open().await;
+    let (agent, mut wire) = (house.caller("agent-7"), house.wire().await);
+    let mut call = agent.request("hold", json!({"text": "held"}));
+    call.idempotency_key = Some("once".parse().unwrap());
+    let (message, sent) = agent.sign(&call);
+    wire.send(post(&message)).await;
+    house.signals.entered().await;
+    house.begin_stop();
+    let began = std::time::Instant::now();
+    let answer = wire.answer().await.expect("a call that was taken is answered");
+    let told = error(agent.verify(&sent, &answer));
+    assert_eq!(told.code, ErrorCode::Timeout);
+    assert!(told.retry_after_ms.is_some());
+    assert!(began.elapsed() < Duration::from_secs(9));
+    house.signals.release(1);
+    let summary = house.ended().await;
+    assert_eq!((summary.connections_cut, summary.jobs_released), (0, 0));
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 use waxwing_core::ServerId;
@@ -23,26 +23,42 @@ pub(crate) const NOW_MS: i64 = 1_790_000_000_000;
 /// Longer than anything here takes; a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A clock that stands still until a test moves it.
+/// A clock that stands still until a test moves it, and counts how often the server reads it.
 #[derive(Clone, Debug)]
-pub(crate) struct TestClock(Arc<AtomicI64>);
+pub(crate) struct TestClock {
+    now: Arc<AtomicI64>,
+    readings: Arc<watch::Sender<u64>>,
+}
 
 impl TestClock {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(AtomicI64::new(NOW_MS)))
+        Self { now: Arc::new(AtomicI64::new(NOW_MS)), readings: Arc::default() }
     }
 
     pub(crate) fn now_ms(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+        self.now.load(Ordering::SeqCst)
+    }
+
+    /// How often the server has read the clock: once to admit a call, once to answer it.
+    pub(crate) fn readings(&self) -> u64 {
+        *self.readings.borrow()
+    }
+
+    /// Waits until the server has read the clock again.
+    pub(crate) async fn read_after(&self, readings: u64) {
+        let mut seen = self.readings.subscribe();
+        let read = seen.wait_for(|now| *now > readings);
+        tokio::time::timeout(PATIENCE, read).await.expect("a reading in time").unwrap();
     }
 
     pub(crate) fn advance(&self, by_ms: i64) {
-        self.0.fetch_add(by_ms, Ordering::SeqCst);
+        self.now.fetch_add(by_ms, Ordering::SeqCst);
     }
 }
 
 impl Environment for TestClock {
     fn now_ms(&self) -> i64 {
+        self.readings.send_modify(|readings| *readings += 1);
         self.now_ms()
     }
 

@@ -1,13 +1,16 @@
 //! Idempotency keys (wire.md §5): one call, however often it is sent.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use waxwing_core::ErrorCode;
 use waxwing_core::message::{Outcome, Request};
+use waxwing_jobs::{Bounds, ManualClock, MemoryStore};
 use waxwing_server::JobPolicy;
 
-use crate::harness::{House, PATIENCE};
+use crate::harness::{House, NOW_MS, PATIENCE};
 use crate::wire::{Caller, Wire, error, output, post};
 
 fn keyed(caller: &Caller, tool: &str, args: Value, key: &str) -> Request<'static, Value> {
@@ -94,7 +97,7 @@ async fn a_retry_finds_the_call_that_lost_its_caller() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_takes_too_long_can_be_asked_for_again() {
     let mut policy = JobPolicy::DEFAULT;
-    policy.sync_wait = std::time::Duration::from_millis(50);
+    policy.sync_wait = Duration::from_millis(50);
     let house = House::with(|builder| builder.jobs(policy)).await;
     let (agent, mut wire) = (house.caller("agent-7"), house.wire().await);
     let request = || keyed(&agent, "hold", json!({"text": "held"}), "hold-once");
@@ -112,4 +115,31 @@ async fn a_call_that_takes_too_long_can_be_asked_for_again() {
     };
     let outcome = tokio::time::timeout(PATIENCE, retried).await.expect("the outcome in time");
     assert_eq!(output(&outcome), "held");
+}
+
+/// A key stands for a job that is there, for as long as it stands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_lives_as_long_as_its_key() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let clock = ManualClock::new(NOW_MS.unsigned_abs());
+    let store = MemoryStore::with_clock(Bounds::default(), Arc::new(clock.clone()));
+    let house = House::over(Arc::new(store), |builder| builder).await;
+    let (agent, mut wire) = (house.caller("agent-7"), house.wire().await);
+    let mut ids = BTreeSet::new();
+    for wait in [Duration::ZERO, 23 * HOUR] {
+        clock.advance(wait);
+        let request = keyed(&agent, "say_later", json!({"text": "hi"}), "once");
+        let outcome = agent.send(&mut wire, &request).await.1;
+        let Outcome::Accepted { job_id, ttl_ms, .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!(ttl_ms, 24 * 3_600_000);
+        assert_eq!(output(&agent.settle(&mut wire, &job_id).await), "hi");
+        ids.insert(job_id);
+    }
+    assert_eq!(ids.len(), 1);
+    // With its key gone, the call is a new one.
+    clock.advance(HOUR);
+    let request = keyed(&agent, "say_later", json!({"text": "hi"}), "once");
+    let outcome = agent.send(&mut wire, &request).await.1;
+    let Outcome::Accepted { job_id, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(!ids.contains(&job_id));
 }

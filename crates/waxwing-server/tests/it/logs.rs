@@ -87,3 +87,31 @@ async fn faults_are_found_by_their_id_and_secrets_are_nowhere() {
     let list = format!("{:?}", secret.as_slice());
     assert!(!text.contains(&hex) && !text.contains(&list));
 }
+
+/// What is behind a tool's error is for whoever runs the server, and for nobody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_source_of_a_tools_error_is_logged_and_not_told() {
+    let log = run_log();
+    let house = House::open().await;
+    let (agent, mut wire) = (house.caller("agent-7"), house.wire().await);
+    let logged = |id: &str| {
+        let text = log.text();
+        let mut lines = text.lines().filter(|line| line.contains(id));
+        assert!(
+            lines.any(|line| line.contains("the pump's bus is down: canary-source")),
+            "{id} is in the log with all that is behind it"
+        );
+    };
+    let call = agent.request("hide", json!({}));
+    let (message, sent) = agent.sign(&call);
+    let answer = wire.post(&message).await;
+    assert_eq!(error(agent.verify(&sent, &answer)).message, "the pump is broken");
+    assert!(!answer.text().contains("canary") && !answer.text().contains("bus"));
+    logged(call.request_id.as_str());
+
+    let job = agent.start(&mut wire, "hide_later", json!({})).await;
+    let told = format!("{:?}", agent.settle(&mut wire, &job).await);
+    assert!(told.contains("the pump is broken"), "{told}");
+    assert!(!told.contains("canary") && !told.contains("bus"), "{told}");
+    logged(job.as_str());
+}

@@ -19,6 +19,7 @@ mod idempotency;
 mod jobs;
 mod logs;
 mod order;
+mod outputs;
 mod parked;
 mod reserved;
 mod restart;

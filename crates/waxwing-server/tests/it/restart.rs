@@ -71,6 +71,31 @@ async fn an_accepted_job_survives_a_crash() {
     assert!(told.message.contains("is unknown"), "{told}");
 }
 
+/// A call with an idempotency key is never run twice: what a stop cut short may have had its effect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keyed_call_that_a_stop_cuts_short_is_not_run_again() {
+    let store = memory();
+    let mut first =
+        House::over(Arc::clone(&store), |builder| builder.drain(Duration::from_millis(50))).await;
+    let (agent, mut wire) = (first.caller("agent-7"), first.wire().await);
+    let mut once = agent.request("hold", json!({"text": "once"}));
+    once.idempotency_key = Some("once".parse().unwrap());
+    wire.send(crate::wire::post(&agent.sign(&once).0)).await;
+    first.signals.entered().await;
+    first.begin_stop();
+    first.ended().await;
+
+    let second = House::over(store, |builder| builder.engine(quick())).await;
+    let (agent, mut wire) = (second.caller("agent-7"), second.wire().await);
+    second.signals.release(1);
+    let mut again = agent.request("hold", json!({"text": "once"}));
+    again.idempotency_key = Some("once".parse().unwrap());
+    let told = error(agent.send(&mut wire, &again).await.1);
+    assert_eq!(told.code, ErrorCode::Internal);
+    assert!(told.message.contains("is unknown"), "{told}");
+    assert_eq!(second.signals.unseen(), 0, "it ran once");
+}
+
 /// A start that another replica has seen is not started again, whatever this one remembers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_is_not_replayed_on_another_replica() {

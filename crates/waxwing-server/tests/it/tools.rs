@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use waxwing_core::CanonicalJson;
@@ -86,6 +86,28 @@ struct Say {
     text: String,
 }
 
+/// An output of this shape: a text of this length within as many arrays.
+#[derive(Deserialize, JsonSchema)]
+struct Shape {
+    length: u32,
+    levels: u32,
+}
+
+impl Shape {
+    fn make(&self) -> Value {
+        let text = Value::from("x".repeat(self.length as usize));
+        (0..self.levels).fold(text, |inner, _| Value::Array(vec![inner]))
+    }
+}
+
+/// A failure with a chain behind it that is for the log only.
+fn hidden() -> ToolError {
+    #[derive(Debug, thiserror::Error)]
+    #[error("the pump's bus is down")]
+    struct Bus(#[source] std::io::Error);
+    ToolError::new("the pump is broken").with_source(Bus(std::io::Error::other("canary-source")))
+}
+
 /// The tools of every test.
 pub(crate) fn registry(signals: &Signals) -> Registry {
     sync_tools(Registry::builder(), signals)
@@ -102,6 +124,16 @@ pub(crate) fn registry(signals: &Signals) -> Registry {
                 Ok::<_, ToolError>("heeded")
             },
         ))
+        .tool(Tool::job("shape_later", "Makes an output.", |shape: Shape| async move {
+            Ok::<_, ToolError>(shape.make())
+        }))
+        .tool(Tool::job("refuse_later", "Fails with details.", |shape: Shape| async move {
+            let failure = ToolError::new("it would not fit").with_details(&shape.make());
+            Err::<u32, _>(failure.map_err(|error| error.to_string())?)
+        }))
+        .tool(Tool::job("hide_later", "Fails for a reason.", |_: Nothing| async move {
+            Err::<u32, _>(hidden())
+        }))
         .tool(Tool::job("fail_later", "Fails, later.", |_: Nothing| async move {
             Err::<u32, _>(ToolError::new("the pump is broken"))
         }))
@@ -153,6 +185,18 @@ fn sync_tools(
         .tool(Tool::sync("fail", "Fails.", |_: Nothing| async move {
             let failure = ToolError::new("the pump is broken").with_details(&json!({"bar": 0}));
             Err::<u32, _>(failure.map_err(|error| error.to_string())?)
+        }))
+        .tool(Tool::sync("shape", "Makes an output.", |shape: Shape| async move {
+            Ok::<_, ToolError>(shape.make())
+        }))
+        .tool(
+            Tool::sync("shape_little", "Makes a small output.", |shape: Shape| async move {
+                Ok::<_, ToolError>(shape.make())
+            })
+            .limits(|limits| limits.output_bytes = 100),
+        )
+        .tool(Tool::sync("hide", "Fails for a reason.", |_: Nothing| async move {
+            Err::<u32, _>(hidden())
         }))
         .tool(Tool::sync("panic", "Panics.", |_: Nothing| async move {
             assert!(std::hint::black_box(false), "secret-in-a-panic");

@@ -6,8 +6,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use waxwing_core::{ClientId, JobId, ToolName};
 use waxwing_jobs::state::{Stage, StageName};
 use waxwing_jobs::{
-    CancelRequest, Census, Exchange, Filter, Listed, Page, Phase, Progress, Seen, Snapshot, millis,
-    record,
+    CancelRequest, Census, Exchange, Filter, Listed, Page, Phase, Progress, Seen, Snapshot,
+    StoreError, millis, record,
 };
 
 use super::prepare;
@@ -204,8 +204,13 @@ pub(crate) fn list(connection: &Connection, filter: &Filter, now: u64) -> Result
     let more = entries.len() > filter.limit;
     entries.truncate(filter.limit);
     let next = entries.last().map(|entry| entry.seq).filter(|_| more);
-    let jobs = entries.into_iter().map(|entry| entry.listed(now)).collect::<Result<_, _>>()?;
-    Ok(Page { jobs, next })
+    // One damaged job must not hide the others from the operator.
+    let listed = |entry: Entry| {
+        let seq = entry.seq;
+        let listed = entry.listed(now).map_err(StoreError::from);
+        listed.inspect_err(|error| tracing::error!(job = seq, %error, "cannot be listed")).ok()
+    };
+    Ok(Page { jobs: entries.into_iter().filter_map(listed).collect(), next })
 }
 
 /// How many jobs have not ended, by the indexes of the hot stages: the `+` keeps SQLite from the

@@ -6,12 +6,13 @@ use rusqlite::{Row, params};
 use waxwing_core::{JobId, ToolName};
 use waxwing_jobs::state::{Beaten, News, Stage};
 use waxwing_jobs::{
-    Answers, Beat, BeatVerdict, Claim, Claimed, Settle, SettleVerdict, Ticket, record, settlement,
+    Answers, Beat, BeatVerdict, Claim, Claimed, Settle, SettleVerdict, Ticket, millis, record,
+    settlement,
 };
 
 use super::Tx;
 use crate::error::Error;
-use crate::row::{HOT, HOT_COLUMNS, Hot, integer, natural};
+use crate::row::{HOT, HOT_COLUMNS, Hot, integer, missing, natural};
 
 /// The most delayed jobs that one claim lets into the queue.
 const MOST_PROMOTED: i64 = 1000;
@@ -22,7 +23,7 @@ struct Candidate {
     rank: u64,
     id: String,
     kind: String,
-    input: String,
+    input: Option<String>,
     answers: Option<String>,
     checkpoint: Option<String>,
 }
@@ -47,7 +48,7 @@ impl Tx<'_> {
         self.promote()?;
         let sql = format!(
             "SELECT {HOT}, rank, id, kind, input, answers, checkpoint
-             FROM jobs JOIN inputs ON inputs.job = seq
+             FROM jobs LEFT JOIN inputs ON inputs.job = seq
              LEFT JOIN exchanges ON exchanges.job = seq
              LEFT JOIN checkpoints ON checkpoints.job = seq
              WHERE rank IS NOT NULL AND +expires_ms > ?1
@@ -57,12 +58,20 @@ impl Tx<'_> {
         let kinds: Vec<&str> = claim.kinds.iter().map(ToolName::as_str).collect();
         let kinds = serde_json::Value::from(kinds).to_string();
         let max = integer(claim.max as u64);
-        let candidates = self.all(&sql, params![integer(self.now), kinds, max], Candidate::read)?;
+        let candidates = self.all(&sql, params![integer(self.now), kinds, max], |row| {
+            Ok((row.get(0)?, Candidate::read(row)))
+        })?;
         let mut claimed = Vec::with_capacity(candidates.len());
         let mut turn = 0;
-        for candidate in candidates {
-            turn = turn.max(candidate.rank);
-            claimed.extend(self.claim_one(claim, candidate)?);
+        for (seq, candidate) in candidates {
+            let job = candidate.map_err(Error::from).and_then(|candidate| {
+                turn = turn.max(candidate.rank);
+                self.claim_one(claim, candidate)
+            });
+            claimed.extend(self.or_condemn(seq, job)?.flatten());
+        }
+        if !claimed.is_empty() {
+            self.note_lease(claim.lease)?;
         }
         if turn > 0 {
             self.take_turn(turn)?;
@@ -88,22 +97,47 @@ impl Tx<'_> {
 
     fn claim_one(&self, claim: &Claim, found: Candidate) -> Result<Option<Claimed>, Error> {
         let Some(life) = found.hot.life.claim(self.now, claim.lease) else { return Ok(None) };
-        self.advance(&found.hot, &life)?;
-        const SQL: &str = "UPDATE jobs SET worker = ?2 WHERE seq = ?1";
-        self.execute(SQL, params![found.hot.seq, claim.worker])?;
         let json = |text: String, what| record::json_from_text(&text, what);
         let answers = found.answers.map(|text| record::answers_from_text(&text)).transpose()?;
-        Ok(Some(Claimed {
+        let input = found.input.ok_or_else(|| missing("the input"))?;
+        let job = Claimed {
             ticket: Ticket { id: JobId::new(found.id)?, epoch: life.epoch },
             owner: found.hot.owner()?,
             kind: ToolName::new(found.kind)?,
-            input: json(found.input, "the input")?,
+            input: json(input, "the input")?,
             attempt: life.attempt(),
             max_attempts: life.max_attempts,
             answers: answers.unwrap_or_else(Answers::default),
             checkpoint: found.checkpoint.map(|text| json(text, "the checkpoint")).transpose()?,
             expires_in: Duration::from_millis(life.expires_ms.saturating_sub(self.now)),
-        }))
+        };
+        self.advance(&found.hot, &life)?;
+        const SQL: &str = "UPDATE jobs SET worker = ?2 WHERE seq = ?1";
+        self.execute(SQL, params![found.hot.seq, claim.worker])?;
+        Ok(Some(job))
+    }
+
+    /// Remembers the longest lease that was given, up to a hundred years.
+    fn note_lease(&self, lease: Duration) -> rusqlite::Result<()> {
+        const LONGEST: u64 = 100 * 365 * 24 * 3_600_000;
+        const SQL: &str = "UPDATE totals SET longest_lease_ms = ?1 WHERE longest_lease_ms < ?1";
+        self.execute(SQL, [integer(millis(lease).min(LONGEST))]).map(drop)
+    }
+
+    pub(crate) fn beats(&self, beats: &[Beat]) -> Result<Vec<BeatVerdict>, Error> {
+        if let Some(lease) = beats.iter().map(|beat| beat.lease).max() {
+            self.note_lease(lease)?;
+        }
+        let one = |beat: &Beat| match self.beat(beat) {
+            Err(error) if error.damage().is_some() => {
+                if let Some(seq) = self.seq(beat.ticket.id.as_str())? {
+                    self.or_condemn(seq, Err::<(), _>(error))?;
+                }
+                Ok(BeatVerdict::Lost)
+            }
+            verdict => verdict,
+        };
+        beats.iter().map(one).collect()
     }
 
     pub(crate) fn beat(&self, beat: &Beat) -> Result<BeatVerdict, Error> {

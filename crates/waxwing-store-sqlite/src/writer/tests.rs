@@ -7,16 +7,21 @@ use rusqlite::Connection;
 use waxwing_jobs::{Bounds, ManualClock, StoreError};
 
 use super::Writer;
+use crate::clock::FileClock;
 use crate::error::Error;
 use crate::ops::Tx;
 
-/// A writer on a file with one table, which may have at most so many pages.
+/// A writer on a file with one more table, which may grow by so many pages.
 fn writer(path: &std::path::Path, pages: i64) -> Writer {
     std::fs::write(path, "").unwrap();
-    let connection = crate::safety::connect(path).unwrap();
+    let mut connection = crate::safety::connect(path).unwrap();
+    crate::schema::migrate(&mut connection).unwrap();
     connection.execute_batch("CREATE TABLE t (x TEXT)").unwrap();
-    connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
-    Writer::spawn(connection, Bounds::default(), Arc::new(ManualClock::new(1))).unwrap()
+    let now: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    let most = format!("PRAGMA max_page_count = {}", now + pages);
+    connection.query_row(&most, [], |_| Ok(())).unwrap();
+    let clock = FileClock::new(Arc::new(ManualClock::new(1)));
+    Writer::spawn(connection, Bounds::default(), Arc::new(clock)).unwrap()
 }
 
 fn insert(text: String) -> impl FnOnce(&Tx<'_>) -> Result<(), Error> + Send + 'static {
@@ -47,6 +52,25 @@ async fn an_operation_that_fails_undoes_itself_and_no_other() {
     assert_eq!((before, after), (Ok(()), Ok(())));
     assert_eq!(failed, Err(StoreError::Corrupt("as a test".to_owned())));
     assert_eq!(count(&writer).await, 2);
+}
+
+#[tokio::test]
+async fn an_operation_that_panics_undoes_itself_and_no_other_and_the_next_is_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = writer(&dir.path().join("t.db"), 1000);
+    let panics = |tx: &Tx<'_>| -> Result<(), Error> {
+        tx.execute("INSERT INTO t VALUES ('undone')", [])?;
+        panic!("as a test")
+    };
+    let (before, panicked, after) = tokio::join!(
+        writer.write(insert("before".to_owned())),
+        writer.write(panics),
+        writer.write(insert("after".to_owned())),
+    );
+    assert_eq!((before, after), (Ok(()), Ok(())));
+    assert!(matches!(panicked, Err(StoreError::Fault(_))), "{panicked:?}");
+    writer.write(insert("later".to_owned())).await.unwrap();
+    assert_eq!(count(&writer).await, 3);
 }
 
 #[tokio::test]

@@ -6,14 +6,14 @@ mod array;
 mod hint;
 mod leaf;
 mod object;
+mod trial;
 mod unevaluated;
 mod union;
-
-use std::cell::Cell;
 
 use serde_json::{Map, Value};
 
 pub(super) use leaf::Leaves;
+use trial::{Purpose, Work};
 
 use super::phrase::{about, one_of, options, phrase};
 use super::violation::{
@@ -21,9 +21,6 @@ use super::violation::{
 };
 use super::walk::resolve;
 use crate::text;
-
-/// Subschemas that are tried against values for one report.
-const MOST_STEPS: u32 = 1_000_000;
 
 /// Characters of a member name in a reported path.
 const LONGEST_TOKEN: usize = 64;
@@ -35,7 +32,8 @@ pub(super) struct Explainer<'a> {
     path: String,
     found: Vec<Violation>,
     most: usize,
-    steps: &'a Cell<u32>,
+    purpose: Purpose,
+    work: &'a Work,
     /// The schemas that apply to the same value around the one being visited.
     around: Vec<&'a Map<String, Value>>,
 }
@@ -55,7 +53,10 @@ impl Spot {
 
 /// Everything that is wrong with `value`, which the judge of `root` has refused.
 pub(super) fn explain(root: &Value, leaves: &Leaves, value: &Value) -> Violations {
-    let steps = Cell::new(MOST_STEPS);
+    explain_within(root, leaves, value, &Work::on(value))
+}
+
+fn explain_within(root: &Value, leaves: &Leaves, value: &Value, work: &Work) -> Violations {
     // One more than is reported tells whether there are more.
     let most = MOST_REPORTED + 1;
     let mut explainer = Explainer {
@@ -64,13 +65,13 @@ pub(super) fn explain(root: &Value, leaves: &Leaves, value: &Value) -> Violation
         path: String::new(),
         found: Vec::new(),
         most,
-        steps: &steps,
+        purpose: Purpose::Report,
+        work,
         around: Vec::new(),
     };
     explainer.visit(root, value, Spot::TOP);
     let mut found = explainer.found;
-    let rest =
-        if found.len() > MOST_REPORTED || steps.get() == 0 { Rest::More } else { Rest::None };
+    let rest = if found.len() > MOST_REPORTED || work.is_spent() { Rest::More } else { Rest::None };
     found.truncate(MOST_REPORTED);
     if found.is_empty() {
         found.push(Violation {
@@ -85,26 +86,18 @@ pub(super) fn explain(root: &Value, leaves: &Leaves, value: &Value) -> Violation
 }
 
 impl<'a> Explainer<'a> {
-    /// Whether `schema` accepts `value`, leaving no trace but the steps it took.
-    fn holds(&self, schema: &'a Value, value: &Value) -> bool {
-        let mut trial = Explainer {
-            root: self.root,
-            leaves: self.leaves,
-            path: String::new(),
-            found: Vec::new(),
-            most: 1,
-            steps: self.steps,
-            around: Vec::new(),
-        };
-        trial.visit(schema, value, Spot::TOP);
-        trial.found.is_empty()
-    }
-
     fn visit(&mut self, schema: &'a Value, value: &Value, spot: Spot) {
         if self.is_full() {
             return;
         }
-        self.steps.set(self.steps.get() - 1);
+        match self.purpose {
+            Purpose::Report => self.look(schema, value, spot),
+            Purpose::Trial => self.attempt(schema, value, spot),
+        }
+    }
+
+    fn look(&mut self, schema: &'a Value, value: &Value, spot: Spot) {
+        self.work.pay(self.purpose, value);
         let Value::Object(map) = schema else {
             if *schema == Value::Bool(false) {
                 let hint = "Leave it out: nothing is taken here.".to_owned();
@@ -115,6 +108,9 @@ impl<'a> Explainer<'a> {
         let secret = spot.secret || map.get("writeOnly") == Some(&Value::Bool(true));
         let spot = Spot { secret, ..spot };
         if !leaf::has_type(map, value) {
+            if self.ends_trial() {
+                return;
+            }
             // What else is wrong follows from the type.
             let hint = hint::of_type(self.root, schema, value, spot);
             return self.push("type", phrase(self.root, schema), value, spot, hint);
@@ -152,7 +148,7 @@ impl<'a> Explainer<'a> {
     }
 
     fn is_full(&self) -> bool {
-        self.found.len() >= self.most || self.steps.get() == 0
+        self.found.len() >= self.most || self.work.is_spent()
     }
 
     fn push(&mut self, keyword: &str, expected: String, value: &Value, spot: Spot, hint: String) {
@@ -162,7 +158,7 @@ impl<'a> Explainer<'a> {
     }
 
     fn report(&mut self, violation: Violation) {
-        if self.found.len() < self.most {
+        if !self.is_full() {
             self.found.push(violation);
         }
     }
@@ -190,6 +186,9 @@ impl<'a> Explainer<'a> {
                 && let Some(allowed) = options(map)
                 && !allowed.iter().any(|option| leaf::same(option, value))
             {
+                if self.ends_trial() {
+                    return true;
+                }
                 let hint = hint::of_options(&allowed, value) + &about(schema);
                 self.push(keyword, one_of(&allowed), value, spot, hint);
                 return true;

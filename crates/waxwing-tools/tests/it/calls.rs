@@ -168,7 +168,9 @@ async fn an_output_that_is_no_json_is_the_tools_fault() {
     let tool =
         Tool::sync("nan", "Gives NaN.", |_: Nothing| async move { Ok::<_, ToolError>(u64::MAX) });
     let failure = call(&one(tool), "nan", "{}").await.unwrap_err();
-    assert_eq!(failure.to_call_error("r").code, ErrorCode::InvalidOutput, "{failure:?}");
+    let error = failure.to_call_error("r");
+    assert_eq!(error.code, ErrorCode::InvalidOutput, "{failure:?}");
+    assert!(error.message.contains("cannot be written as canonical JSON"), "{}", error.message);
 }
 
 #[tokio::test]
@@ -193,11 +195,14 @@ async fn sizes_are_bounded_both_ways() {
     assert!(error.message.contains("at most 17 bytes"), "{}", error.message);
     let failure = call(&tight(18, 17), "echo", args).await.unwrap_err();
     let CallFailure::InvalidOutput { fault: OutputFault::TooLarge { bytes, limit, .. }, .. } =
-        failure
+        &failure
     else {
         panic!("{failure:?}")
     };
-    assert_eq!((bytes, limit), (18, 17));
+    assert_eq!((*bytes, *limit), (18, 17));
+    let said = failure.to_call_error("r").message;
+    assert!(said.contains("has 18 bytes, over its limit of 17,"), "{said}");
+    assert!(!said.contains("schema"), "{said}");
 }
 
 #[tokio::test]

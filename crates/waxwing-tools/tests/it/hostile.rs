@@ -4,7 +4,9 @@
 
 use std::fmt::Write as _;
 
-use waxwing_tools::{CallFailure, Registry};
+use serde_json::json;
+use waxwing_core::{CanonicalJson, Limits};
+use waxwing_tools::{CallFailure, CompiledSchema, Registry};
 
 use crate::tools::{canonical, registry};
 
@@ -60,6 +62,26 @@ fn a_flood_of_violations_is_cut_and_says_so() {
     assert_eq!(last.path, "/numbers/63", "the first ones, in order");
     let summary = violations.summary("batch_sum");
     assert!(summary.contains("more than 64 things") && summary.len() < 16_000, "{summary}");
+}
+
+#[test]
+fn a_slip_is_found_before_a_flood_of_unknown_members_and_not_sought_behind_it() {
+    let schema = json!({
+        "type": "object", "required": ["fast_lane"], "additionalProperties": false,
+        "properties": {"fast_lane": {"type": "array"}},
+    });
+    let schema = CompiledSchema::written_args(schema).unwrap();
+    let hint = |slip: &str| {
+        let flood: Vec<String> = (0..60_000).map(|i| format!("\"m{i}\":0")).collect();
+        let text = format!("{{\"{slip}\":[],{}}}", flood.join(","));
+        let value = CanonicalJson::read(text.as_bytes(), &Limits::default()).unwrap();
+        let violations = schema.check(&value).unwrap_err();
+        assert!(violations.has_more());
+        let missing = violations.as_slice().iter().find(|v| v.keyword == "required");
+        missing.unwrap().hint.clone()
+    };
+    assert_eq!(hint("fast_lanes"), "Rename \"fast_lanes\" to \"fast_lane\".");
+    assert_eq!(hint("past_lane"), "Add it.");
 }
 
 #[test]

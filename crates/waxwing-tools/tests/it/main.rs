@@ -13,6 +13,7 @@ mod hostile;
 mod limits;
 mod listing;
 mod properties;
+mod recursion;
 mod refusals;
 mod schemas;
 mod suite;

@@ -251,6 +251,18 @@ fn for_documents(
     assert!(passed.iter().all(|count| *count >= 100), "one-sided: {passed:?} {root}");
 }
 
+/// The schema of everything that `schema` refuses.
+fn negated(schema: &Value) -> CompiledSchema {
+    let to_root = r##""$ref":"#""##;
+    let moved = schema.to_string().replace(to_root, r##""$ref":"#/$defs/Negated""##);
+    let mut inner: Value = serde_json::from_str(&moved).unwrap();
+    let definitions = inner.as_object_mut().unwrap().remove("$defs");
+    let mut definitions = definitions.unwrap_or_else(|| json!({}));
+    definitions["Negated"] = inner;
+    let not = json!({"$ref": "#/$defs/Negated"});
+    CompiledSchema::written(json!({"not": not, "$defs": definitions})).unwrap()
+}
+
 /// The check against another build of the judge, without the first pass before it.
 fn agrees_with_a_judge(schema: &CompiledSchema) {
     let judge = jsonschema::options()
@@ -258,8 +270,14 @@ fn agrees_with_a_judge(schema: &CompiledSchema) {
         .should_validate_formats(true)
         .build(schema.schema())
         .unwrap();
+    let negated = negated(schema.schema());
     for_documents(schema, |document, valid| {
         prop_assert_eq!(valid, judge.is_valid(document), "{}", document);
+        // What is valid is refused by the opposite, and the report must come to see why.
+        match negated.check(&json_of(document)) {
+            Ok(()) => prop_assert!(!valid),
+            Err(violations) => prop_assert_eq!(&violations.as_slice()[0].keyword, "not"),
+        }
         if let Err(violations) = schema.check(&json_of(document)) {
             let unexplained = violations.as_slice().iter().any(|v| v.keyword == "schema");
             prop_assert!(!unexplained, "{} {}", document, violations);

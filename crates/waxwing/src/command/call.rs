@@ -44,7 +44,7 @@ pub(super) async fn run(args: CallArgs) -> Result<(), Failure> {
 
 /// What `--args` stands for: itself, a file, or stdin; not more of it than a message can hold.
 fn object_text(given: &str) -> Result<String, Failure> {
-    let most = Limits::DEFAULT.max_message as u64;
+    let most = Limits::DEFAULT.max_message() as u64;
     let (name, source): (&str, Box<dyn std::io::Read>) = match given.strip_prefix('@') {
         None if given == "-" => ("stdin", Box::new(std::io::stdin())),
         None => return Ok(given.to_owned()),

@@ -136,8 +136,8 @@ impl ServerConfig {
     /// The bounds of messages.
     pub(crate) fn message_limits(&self) -> Limits {
         Limits::DEFAULT
-            .with_max_message(self.limits.max_message.unwrap_or(Limits::DEFAULT.max_message))
-            .with_max_depth(self.limits.max_depth.unwrap_or(Limits::DEFAULT.max_depth))
+            .with_max_message(self.limits.max_message.unwrap_or(Limits::DEFAULT.max_message()))
+            .with_max_depth(self.limits.max_depth.unwrap_or(Limits::DEFAULT.max_depth()))
     }
 
     /// The bounds of connections.
@@ -272,7 +272,7 @@ mod tests {
         .unwrap();
         assert_eq!(config.store, StoreUrl::Sqlite("a/b.db".into()));
         assert_eq!(
-            (config.message_limits().max_message, config.message_limits().max_depth),
+            (config.message_limits().max_message(), config.message_limits().max_depth()),
             (2048, 8)
         );
         assert_eq!(config.http_limits().connections, 3);

@@ -10,5 +10,6 @@ mod demo;
 mod exits;
 mod jobs;
 mod keys;
+mod other_languages;
 mod serving;
 mod support;

@@ -10,6 +10,12 @@ use crate::schema::rules::required;
 use crate::schema::violation::{Violation, described, described_without_value, is_secret_name};
 use crate::text;
 
+/// Unknown members that are compared with a name, so that a flood of them costs little.
+const MOST_COMPARED: usize = 64;
+
+/// Characters of a name that may be a slip of another.
+const LONGEST_COMPARED: usize = 64;
+
 /// The members of a schema and of a value against each other.
 pub(super) struct Names<'n> {
     pub(super) known: Vec<&'n str>,
@@ -161,6 +167,9 @@ impl<'a> Explainer<'a> {
         names: &Names<'_>,
         because: Option<&str>,
     ) {
+        if self.ends_trial() {
+            return;
+        }
         let any = Value::Bool(true);
         // What a part requires may be described by the schema around it.
         let around = |map: &&'a Map<String, Value>| map.get("properties")?.get(name);
@@ -194,7 +203,7 @@ impl<'a> Explainer<'a> {
         members: &Map<String, Value>,
         names: &Names<'n>,
     ) -> Option<&'n str> {
-        if let Some(near) = text::similar(name, names.unknown.iter().copied()).first() {
+        if let Some(near) = text::similar(name, comparable(names.unknown.iter().copied())).first() {
             return Some(near);
         }
         match (names.missing.as_slice(), names.unknown.as_slice(), property) {
@@ -214,6 +223,9 @@ impl<'a> Explainer<'a> {
         names: &Names<'_>,
         spot: Spot,
     ) {
+        if self.ends_trial() {
+            return;
+        }
         let hint = match self.meant(schema, name, member, names) {
             Some(near) => format!("Did you mean {}?", text::quoted(near)),
             None if names.known.is_empty() => "Leave it out: no members are taken.".to_owned(),
@@ -295,9 +307,32 @@ fn dependents<'s>(
         .map(|(member, _)| member.as_str())
 }
 
+/// The first of `names` that are short enough to be a slip of another name, as many as are worth
+/// the comparison.
+pub(super) fn comparable<'n>(
+    names: impl IntoIterator<Item = &'n str>,
+) -> impl Iterator<Item = &'n str> {
+    let is_short = |name: &&str| name.chars().nth(LONGEST_COMPARED).is_none();
+    names.into_iter().filter(is_short).take(MOST_COMPARED)
+}
+
 /// Names in the order of canonical JSON: by UTF-16 code units.
 pub(super) fn in_order<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let mut names: Vec<&str> = names.into_iter().collect();
     names.sort_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_names_or_of_letters_is_not_compared() {
+        let flood: Vec<String> = (0..100_000).map(|i| format!("name{i}")).collect();
+        assert_eq!(comparable(flood.iter().map(String::as_str)).count(), 64);
+        let (long, longest) = ("n".repeat(65), "é".repeat(64));
+        let kept: Vec<&str> = comparable([long.as_str(), "n", longest.as_str()]).collect();
+        assert_eq!(kept, ["n", longest.as_str()]);
+    }
 }

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::leaf::{has_type, same};
+use super::object::comparable;
 use super::{Explainer, Spot, hint, reference};
 use crate::schema::phrase::{forms, one_of, options};
 use crate::schema::rules::required;
@@ -29,6 +30,9 @@ impl<'a> Explainer<'a> {
         value: &Value,
         spot: Spot,
     ) {
+        if let Some(branch) = self.only_possible(branches, value) {
+            return self.visit(branch, value, spot);
+        }
         let holding = branches.iter().filter(|branch| self.holds(branch, value)).count();
         match (keyword, holding) {
             (_, 0) => self.none_holds(keyword, branches, value, spot),
@@ -41,8 +45,22 @@ impl<'a> Explainer<'a> {
         }
     }
 
+    /// The one branch that type and tags leave, when the value is meant for it: it alone decides,
+    /// so that nothing needs to be tried.
+    fn only_possible(&self, branches: &'a [Value], value: &Value) -> Option<&'a Value> {
+        let mut possible = branches
+            .iter()
+            .filter(|branch| self.flat(branch).is_none() || self.fit(branch, value) > Fit::No);
+        let only = possible.next().filter(|_| possible.next().is_none())?;
+        let is_meant = !value.is_object() || self.fit(only, value) == Fit::Named;
+        (is_meant && options(self.flat(only)?).is_none()).then_some(only)
+    }
+
     fn none_holds(&mut self, keyword: &str, branches: &'a [Value], value: &Value, spot: Spot) {
-        if self.all_options(keyword, branches, value, spot) || self.tag(branches, value) {
+        if self.ends_trial()
+            || self.all_options(keyword, branches, value, spot)
+            || self.tag(branches, value)
+        {
             return;
         }
         let fits: Vec<Fit> = branches.iter().map(|branch| self.fit(branch, value)).collect();
@@ -73,8 +91,8 @@ impl<'a> Explainer<'a> {
             Value::Object(members) => {
                 let needed: Vec<&str> = maps.iter().flat_map(|map| required(map)).collect();
                 let near =
-                    |name: &String| text::similar(name, needed.iter().copied()).first().copied();
-                members.keys().find_map(near)
+                    |name: &str| text::similar(name, needed.iter().copied()).first().copied();
+                comparable(members.keys().map(String::as_str)).find_map(near)
             }
             _ => None,
         };
