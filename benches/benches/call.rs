@@ -1,5 +1,7 @@
 //! A whole call: in process (all but the socket), and over loopback HTTP with a real server and client.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot go on must stop")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

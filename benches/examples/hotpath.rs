@@ -3,6 +3,9 @@
 //!
 //! The difference between two numbers of rounds is the cost of the case alone.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a bench that cannot go on must stop")]
+#![expect(clippy::print_stdout, reason = "it lists its cases")]
+
 use std::hint::black_box;
 
 use waxwing_benches::payload::{self, Payload};

@@ -1,5 +1,7 @@
 //! What the benches share: payloads made from a fixed seed, a key, and the rivals' way of doing it.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot go on must stop")]
+
 pub mod payload;
 pub mod rivals;
 

@@ -63,7 +63,10 @@ pub(crate) fn signed(request: &Request<'_, Value>) -> (Vec<u8>, Signature<'stati
     (out, signature)
 }
 
-pub(crate) fn verify<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<Verified<'a>, RequestFault> {
+pub(crate) fn verify<'a>(
+    bytes: &'a [u8],
+    scratch: &'a mut Scratch,
+) -> Result<Verified<'a>, RequestFault> {
     verify_request(bytes, &Limits::default(), &server_id(), ring(), scratch)
 }
 
