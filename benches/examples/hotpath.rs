@@ -17,7 +17,8 @@ fn main() {
     let mut args = std::env::args().skip(1);
     let case = args.next().expect("--list, or CASE TIMES");
     if case == "--list" {
-        for Payload { name, .. } in payload::all() {
+        // The large ones do the same more often, and take minutes to count.
+        for Payload { name, .. } in payload::all().into_iter().take(2) {
             for kind in ["verify", "sign", "canonicalize"] {
                 println!("{kind}/{name}");
             }

@@ -3,6 +3,8 @@
 //! Byte by byte on purpose: identifiers are short and of steady length, so the loop's end is foreseen by
 //! the branch predictor, and what follows need not wait for it as it would for a vector's mask.
 
+use crate::json::block::Block;
+
 /// A set of ASCII characters that some identifier is made of. None holds a quote or a backslash: the end
 /// of a run is the end of the string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,13 @@ impl Alphabet {
     pub(crate) fn run(self, bytes: &[u8]) -> usize {
         let bit = self as u8;
         let mut length = 0;
+        // Signatures and digests are long and fill whole blocks; names are short and do not.
+        while let Some(block) = bytes.get(length..).and_then(|rest| rest.first_chunk())
+            && matches!(self, Self::Hex)
+            && Block::load(block).all_hex()
+        {
+            length += block.len();
+        }
         while let Some(byte) = bytes.get(length)
             && TABLE[usize::from(*byte)] & bit != 0
         {

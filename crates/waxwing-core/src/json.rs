@@ -9,7 +9,7 @@
 //! [`check`](mod@check) is the fast answer and [`rewrite`] the full one; a property test holds that
 //! they accept the same and agree on the bytes.
 
-mod block;
+pub(crate) mod block;
 pub(crate) mod check;
 pub(crate) mod error;
 mod members;

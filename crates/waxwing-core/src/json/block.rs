@@ -7,11 +7,11 @@ pub(super) type Mask = u32;
 
 /// Sixteen bytes of the input.
 #[derive(Clone, Copy)]
-pub(super) struct Block(u8x16);
+pub(crate) struct Block(u8x16);
 
 impl Block {
     #[inline]
-    pub(super) fn load(bytes: &[u8; 16]) -> Self {
+    pub(crate) fn load(bytes: &[u8; 16]) -> Self {
         Self(u8x16::new(*bytes))
     }
 
@@ -42,6 +42,16 @@ impl Block {
         from_zero.min(u8x16::splat(9)).simd_eq(from_zero).to_bitmask()
     }
 
+    /// Whether all sixteen are lower-case hex digits.
+    #[inline]
+    pub(crate) fn all_hex(self) -> bool {
+        let between = |low: u8, high: u8| {
+            let from_low = self.0 - u8x16::splat(low);
+            from_low.min(u8x16::splat(high - low)).simd_eq(from_low)
+        };
+        (between(b'0', b'9') | between(b'a', b'f')).to_bitmask() == 0xffff
+    }
+
     /// Where a string cannot be copied on: quote, backslash, control character.
     #[inline]
     pub(super) fn breaks(self) -> Mask {
@@ -67,6 +77,10 @@ mod tests {
                 assert_eq!(block.digits(), bit(byte.is_ascii_digit()), "{byte} at {place}");
                 assert_eq!(block.breaks(), bit(byte < 0x20 || b"\"\\".contains(&byte)));
                 assert_eq!(block.equal(b','), bit(byte == b','));
+                let mut digits = *b"0123456789abcdef";
+                digits[place] = byte;
+                let is_hex = matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+                assert_eq!(Block::load(&digits).all_hex(), is_hex, "{byte} at {place}");
             }
         }
     }

@@ -220,17 +220,28 @@ pub(crate) fn is_unsafe_integer(value: f64) -> bool {
     size > MAX_SAFE_INTEGER as f64 && size < 1e21
 }
 
-/// Writes a finite double as ECMAScript spells it.
+/// Writes a double as ECMAScript spells it, when a reader would accept it.
 #[inline]
-pub(super) fn write(value: f64, out: &mut Vec<u8>) {
-    if let Some((text, length)) = short_decimal::spell(value) {
-        // A copy of fixed length is two moves; one of `length` bytes is a call.
-        let end = out.len() + length;
-        out.extend_from_slice(&text);
-        out.truncate(end);
-    } else {
-        out.extend_from_slice(Spelling::new().of(value));
+pub(super) fn write(value: f64, out: &mut Vec<u8>) -> Result<(), WriteError> {
+    let Some((text, length)) = short_decimal::spell(value) else {
+        return write_long(value, out);
+    };
+    // A copy of fixed length is two moves; one of `length` bytes is a call.
+    let end = out.len() + length;
+    out.extend_from_slice(&text);
+    out.truncate(end);
+    Ok(())
+}
+
+fn write_long(value: f64, out: &mut Vec<u8>) -> Result<(), WriteError> {
+    if !value.is_finite() {
+        return Err(WriteError::NotFinite);
     }
+    if is_unsafe_integer(value) {
+        return Err(WriteError::UnsafeInteger);
+    }
+    out.extend_from_slice(Spelling::new().of(value));
+    Ok(())
 }
 
 /// Writes an integer, unless a double would not hold it exactly.

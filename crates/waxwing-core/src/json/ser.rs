@@ -147,14 +147,7 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
 
     #[inline]
     fn serialize_f64(self, value: f64) -> Result<(), WriteError> {
-        if !value.is_finite() {
-            return Err(WriteError::NotFinite);
-        }
-        if number::is_unsafe_integer(value) {
-            return Err(WriteError::UnsafeInteger);
-        }
-        number::write(value, self.out);
-        Ok(())
+        number::write(value, self.out)
     }
 
     fn serialize_char(self, value: char) -> Result<(), WriteError> {

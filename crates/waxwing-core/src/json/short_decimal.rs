@@ -44,9 +44,9 @@ pub(super) fn spell(value: f64) -> Option<([u8; 16], usize)> {
 /// Eight times the digit zero.
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 
-/// The digits of `00` to `99`, the first one lower.
-static PAIRS: [u16; 100] = {
-    let mut pairs = [0; 100];
+/// The digits of `00` to `99`, the first one lower; 128 places, so that seven bits need no check.
+static PAIRS: [u16; 128] = {
+    let mut pairs = [0; 128];
     let mut i = 0;
     while i < 100 {
         pairs[i] = u16::from_le_bytes([b'0' + (i / 10) as u8, b'0' + (i % 10) as u8]);
@@ -57,7 +57,7 @@ static PAIRS: [u16; 100] = {
 
 #[inline]
 fn pair(number: u32) -> u64 {
-    PAIRS.get(number as usize).map_or(0, |pair| u64::from(*pair))
+    u64::from(PAIRS[number as usize & 127])
 }
 
 #[inline]
@@ -73,11 +73,11 @@ fn six_digits(number: u32) -> u64 {
 /// The eight decimal digits of `number`, a byte each, the first one lowest.
 #[inline]
 fn eight_digits(number: u32) -> u64 {
-    let upper = match number / 10_000 {
-        0 => ZEROS >> 32,
-        upper => four_digits(upper),
-    };
-    upper | four_digits(number % 10_000) << 32
+    if number < 10_000 {
+        ZEROS >> 32 | four_digits(number) << 32
+    } else {
+        four_digits(number / 10_000) | four_digits(number % 10_000) << 32
+    }
 }
 
 #[cfg(test)]
