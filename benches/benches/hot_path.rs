@@ -102,6 +102,30 @@ fn sign(c: &mut Criterion) {
     }
 }
 
+/// The arguments alone, from a typed value, without a signature.
+fn write(c: &mut Criterion) {
+    for Payload { name, args, .. } in payload::all() {
+        let mut group = c.benchmark_group(format!("write/{name}"));
+        let (mut scratch, mut out) = (Scratch::new(), Vec::new());
+        group.bench_function("waxwing", |b| {
+            b.iter(|| {
+                out.clear();
+                canonical::write_into(black_box(&args), &mut scratch, &mut out).expect("JSON");
+            });
+        });
+        group.bench_function("serde_json_canonicalizer", |b| {
+            b.iter(|| serde_json_canonicalizer::to_vec(black_box(&args)).expect("JSON"));
+        });
+        group.bench_function("serde_jcs", |b| {
+            b.iter(|| serde_jcs::to_vec(black_box(&args)).expect("JSON"));
+        });
+        group.bench_function("json-canon", |b| {
+            b.iter(|| json_canon::to_string(black_box(&args)).expect("JSON"));
+        });
+        group.finish();
+    }
+}
+
 fn canonicalize(c: &mut Criterion) {
     let limits = Limits::default();
     for Payload { name, args, .. } in payload::all() {
@@ -133,6 +157,6 @@ criterion_group! {
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_millis(1500))
         .sample_size(50);
-    targets = verify, sign, canonicalize
+    targets = verify, sign, write, canonicalize
 }
 criterion_main!(benches);
