@@ -102,7 +102,8 @@ fn text(bytes: usize) -> Args {
     Args::Text { text }
 }
 
-/// The same arguments spelled otherwise: blanks, members out of order, long escapes, padded numbers.
+/// The same message spelled otherwise: blanks, line breaks and an escape that is not needed. Its members
+/// stay in order.
 #[must_use]
 pub fn not_canonical(message: &[u8]) -> Vec<u8> {
     let value: serde_json::Value = serde_json::from_slice(message).expect("JSON");

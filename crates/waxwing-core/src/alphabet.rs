@@ -1,7 +1,8 @@
 //! The alphabets of identifiers (wire.md §2), as one table with a bit for each.
 //!
-//! Byte by byte on purpose: identifiers are short and of steady length, so the loop's end is foreseen by
-//! the branch predictor, and what follows need not wait for it as it would for a vector's mask.
+//! Byte by byte on purpose: most identifiers are short and of steady length, so the loop's end is foreseen
+//! by the branch predictor, and what follows need not wait for it as it would for a vector's mask. Only hex,
+//! which is long, goes by blocks.
 
 use crate::json::block::Block;
 
