@@ -42,6 +42,15 @@ impl Block {
         from_zero.min(u8x16::splat(9)).simd_eq(from_zero).to_bitmask()
     }
 
+    /// Where white space stands (RFC 8259 §2).
+    #[inline]
+    pub(super) fn spaces(self) -> Mask {
+        let any = |one: u8, other: u8| {
+            self.0.simd_eq(u8x16::splat(one)) | self.0.simd_eq(u8x16::splat(other))
+        };
+        (any(b' ', b'\n') | any(b'\t', b'\r')).to_bitmask()
+    }
+
     /// Whether all sixteen are lower-case hex digits.
     #[inline]
     pub(crate) fn all_hex(self) -> bool {
@@ -77,6 +86,7 @@ mod tests {
                 assert_eq!(block.digits(), bit(byte.is_ascii_digit()), "{byte} at {place}");
                 assert_eq!(block.breaks(), bit(byte < 0x20 || b"\"\\".contains(&byte)));
                 assert_eq!(block.equal(b','), bit(byte == b','));
+                assert_eq!(block.spaces(), bit(b" \n\t\r".contains(&byte)));
                 let mut digits = *b"0123456789abcdef";
                 digits[place] = byte;
                 let is_hex = matches!(byte, b'0'..=b'9' | b'a'..=b'f');

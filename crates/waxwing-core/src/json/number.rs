@@ -4,13 +4,13 @@
 use super::block::{Block, Mask};
 use super::error::{Reason, WriteError};
 use super::short_decimal;
-use super::shortest::{self, Verdict};
+use super::shortest::{Decimal, Verdict};
 
 /// The greatest integer that a double and all its neighbours hold exactly: 2^53 - 1.
 pub(crate) const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// The longest canonical spelling: `-0.00000` and 17 digits.
-const LONGEST_CANONICAL: usize = 25;
+pub(super) const LONGEST_CANONICAL: usize = 25;
 
 /// Reads a canonical number at `at` and gives the offset behind it; `None` when what stands there
 /// is not one.
@@ -19,47 +19,31 @@ const LONGEST_CANONICAL: usize = 25;
 /// number is proved canonical by its notation alone, without a conversion.
 #[inline]
 pub(super) fn canonical_end(bytes: &[u8], at: usize) -> Option<usize> {
-    let kinds = Kinds::from(Block::load_padded(bytes, at));
+    let block = Block::load_padded(bytes, at);
     let minus = bytes.get(at) == Some(&b'-');
-    if kinds.digits | kinds.dots | Mask::from(minus) == 0xffff {
+    if block.digits() | block.equal(b'.') | Mask::from(minus) == 0xffff {
         return canonical_long_end(bytes, at);
     }
-    match Notation::of(kinds, minus) {
+    match Notation::of(block.into(), minus) {
         Some(notation) => notation.end(bytes, at),
         None => canonical_end_by_value(bytes, at),
     }
 }
 
-/// A number of 16 to [`LONGEST_CANONICAL`] characters.
+/// The same for a number of 16 characters and more.
 fn canonical_long_end(bytes: &[u8], at: usize) -> Option<usize> {
-    let both =
-        Kinds::from(Block::load_padded(bytes, at)).then(Block::load_padded(bytes, at + 16).into());
-    let minus = bytes.get(at) == Some(&b'-');
-    let Some(notation) = Notation::of(both, minus) else {
-        return canonical_end_by_value(bytes, at);
-    };
-    if notation.length > LONGEST_CANONICAL {
-        return None;
+    let start = at + usize::from(bytes.get(at) == Some(&b'-'));
+    if let Some(decimal) = Decimal::read(bytes, start) {
+        match decimal.judge() {
+            Verdict::Shortest => return Some(decimal.end),
+            Verdict::NotShortest => return None,
+            Verdict::Unsure => {}
+        }
     }
-    let end = notation.end(bytes, at)?;
-    if end != at + notation.length {
-        // An exponent followed, and the value has decided.
-        return Some(end);
-    }
-    let start = at + usize::from(minus);
-    let point = start + notation.whole;
-    let verdict = match (bytes.get(start..point), bytes.get(point + 1..end)) {
-        (Some(whole), Some(fraction)) => shortest::judge(whole, fraction),
-        _ => Verdict::Unsure,
-    };
-    match verdict {
-        Verdict::Shortest => Some(end),
-        Verdict::NotShortest => None,
-        Verdict::Unsure => canonical_end_by_value(bytes, at),
-    }
+    canonical_end_by_value(bytes, at)
 }
 
-/// The kinds of up to 32 bytes that begin with a number.
+/// The kinds of the bytes of a block that begins with a number.
 struct Kinds {
     digits: Mask,
     dots: Mask,
@@ -73,22 +57,9 @@ impl From<Block> for Kinds {
     }
 }
 
-impl Kinds {
-    #[inline]
-    fn then(self, next: Self) -> Self {
-        Self {
-            digits: self.digits | next.digits << 16,
-            dots: self.dots | next.dots << 16,
-            zeros: self.zeros | next.zeros << 16,
-        }
-    }
-}
-
 /// The extent of a number in plain notation: no exponent, no digit too many in front or behind.
 struct Notation {
-    /// Digits in front of the point.
-    whole: usize,
-    /// Characters in all.
+    /// Its characters.
     length: usize,
 }
 
@@ -111,7 +82,7 @@ impl Notation {
             && (!leading_zero || (whole == 1 && (has_point || !minus)))
             && (!has_point || (end > whole + 1 && !is_zero(end.wrapping_sub(1))))
             && !tiny;
-        fits.then_some(Self { whole: whole as usize, length: (end + sign) as usize })
+        fits.then_some(Self { length: (end + sign) as usize })
     }
 
     /// The offset behind the number that begins at `at`, unless an exponent follows.
@@ -220,20 +191,29 @@ pub(crate) fn is_unsafe_integer(value: f64) -> bool {
     size > MAX_SAFE_INTEGER as f64 && size < 1e21
 }
 
-/// Writes a double as ECMAScript spells it, when a reader would accept it.
+/// Writes a double as ECMAScript spells it, when a reader would accept it, with a comma in front if
+/// there is to be one.
 #[inline]
-pub(super) fn write(value: f64, out: &mut Vec<u8>) -> Result<(), WriteError> {
-    let Some((text, length)) = short_decimal::spell(value) else {
-        return write_long(value, out);
-    };
-    // A copy of fixed length is two moves; one of `length` bytes is a call.
-    let end = out.len() + length;
-    out.extend_from_slice(&text);
-    out.truncate(end);
-    Ok(())
+pub(super) fn write(value: f64, comma: bool, out: &mut Vec<u8>) -> Result<(), WriteError> {
+    let start = out.len();
+    out.extend_from_slice(&[0; short_decimal::ROOM]);
+    let room = out.get_mut(start..).and_then(<[u8]>::first_chunk_mut);
+    match room.and_then(|room| short_decimal::spell(value, comma, room)) {
+        Some(length) => {
+            out.truncate(start + length);
+            Ok(())
+        }
+        None => {
+            out.truncate(start);
+            write_long(value, comma, out)
+        }
+    }
 }
 
-fn write_long(value: f64, out: &mut Vec<u8>) -> Result<(), WriteError> {
+fn write_long(value: f64, comma: bool, out: &mut Vec<u8>) -> Result<(), WriteError> {
+    if comma {
+        out.push(b',');
+    }
     if !value.is_finite() {
         return Err(WriteError::NotFinite);
     }

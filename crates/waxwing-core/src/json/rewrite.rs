@@ -3,9 +3,10 @@
 //! It builds no tree. It recurses once for each open container, and refuses to open one more than
 //! the limit before it looks inside.
 
+use super::block::Block;
 use super::error::Reason;
 use super::members::Members;
-use super::number::{Spelling, Token, canonical_end};
+use super::number::{LONGEST_CANONICAL, Spelling, Token, canonical_end};
 use super::string;
 
 /// Why reading stopped, and where.
@@ -28,7 +29,9 @@ pub(super) fn value(
 #[inline]
 pub(super) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
     while matches!(bytes.get(at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-        at += 1;
+        // What is indented comes with many.
+        let spaces = Block::load_padded(bytes, at).spaces().trailing_ones();
+        at += spaces as usize;
     }
     at
 }
@@ -80,13 +83,26 @@ impl Rewrite<'_> {
         if let Some(end) = canonical_end(self.bytes, at)
             && !matches!(self.byte(end), Some(b'0'..=b'9' | b'.' | b'e' | b'E'))
         {
-            self.out.extend_from_slice(self.bytes.get(at..end).unwrap_or_default());
+            self.copy_number(at, end);
             return Ok(end);
         }
         let token = Token::read(self.bytes, at)?;
         let value = token.value(self.bytes).map_err(|reason| (at, reason))?;
         self.out.extend_from_slice(Spelling::new().of(value));
         Ok(token.end)
+    }
+
+    /// Copies a canonical number. A copy of fixed length is two moves; one of any length is a call.
+    #[inline]
+    fn copy_number(&mut self, at: usize, end: usize) {
+        let length = self.out.len() + (end - at);
+        match self.bytes.get(at..).and_then(|rest| rest.first_chunk::<LONGEST_CANONICAL>()) {
+            Some(enough) => {
+                self.out.extend_from_slice(enough);
+                self.out.truncate(length);
+            }
+            None => self.out.extend_from_slice(self.bytes.get(at..end).unwrap_or_default()),
+        }
     }
 
     fn object(&mut self, at: usize, depth: usize) -> Result<usize, Stop> {

@@ -22,16 +22,28 @@ pub(super) fn write<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
 ) -> Result<(), WriteError> {
     members.clear();
-    value.serialize(&mut Writer { out, members, depth: 0 })
+    value.serialize(&mut Writer { out, members, depth: 0, comma: false })
 }
 
 pub(super) struct Writer<'w> {
     out: &'w mut Vec<u8>,
     members: &'w mut Members,
     depth: usize,
+    /// Whether a comma stands in front of the next value. It is written together with the value:
+    /// each write by itself waits for the length that the last one left.
+    comma: bool,
 }
 
 impl Writer<'_> {
+    /// Where the next value goes.
+    #[inline]
+    fn out(&mut self) -> &mut Vec<u8> {
+        if std::mem::take(&mut self.comma) {
+            self.out.push(b',');
+        }
+        self.out
+    }
+
     #[inline]
     fn deeper(&mut self) -> Result<(), WriteError> {
         self.depth += 1;
@@ -44,6 +56,7 @@ impl Writer<'_> {
     #[inline]
     fn open_object(&mut self) -> Result<Open, WriteError> {
         self.deeper()?;
+        self.out();
         Ok(self.members.open(self.out))
     }
 
@@ -56,7 +69,7 @@ impl Writer<'_> {
     #[inline]
     fn open_array(&mut self) -> Result<(), WriteError> {
         self.deeper()?;
-        self.out.push(b'[');
+        self.out().push(b'[');
         Ok(())
     }
 
@@ -69,7 +82,7 @@ impl Writer<'_> {
     /// Opens `{"variant":`, which [`Self::close_variant`] ends.
     fn open_variant(&mut self, variant: &str) -> Result<(), WriteError> {
         self.deeper()?;
-        self.out.push(b'{');
+        self.out().push(b'{');
         string::write(variant, self.out);
         self.out.push(b':');
         Ok(())
@@ -93,7 +106,7 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
     type SerializeStructVariant = Object<'a, 'w>;
 
     fn serialize_bool(self, value: bool) -> Result<(), WriteError> {
-        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+        self.out().extend_from_slice(if value { b"true" } else { b"false" });
         Ok(())
     }
 
@@ -111,7 +124,7 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
 
     #[inline]
     fn serialize_i64(self, value: i64) -> Result<(), WriteError> {
-        number::write_integer(value.is_negative(), value.unsigned_abs(), self.out)
+        number::write_integer(value.is_negative(), value.unsigned_abs(), self.out())
     }
 
     fn serialize_i128(self, value: i128) -> Result<(), WriteError> {
@@ -133,7 +146,7 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
 
     #[inline]
     fn serialize_u64(self, value: u64) -> Result<(), WriteError> {
-        number::write_integer(false, value, self.out)
+        number::write_integer(false, value, self.out())
     }
 
     fn serialize_u128(self, value: u128) -> Result<(), WriteError> {
@@ -147,7 +160,8 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
 
     #[inline]
     fn serialize_f64(self, value: f64) -> Result<(), WriteError> {
-        number::write(value, self.out)
+        let comma = std::mem::take(&mut self.comma);
+        number::write(value, comma, self.out)
     }
 
     fn serialize_char(self, value: char) -> Result<(), WriteError> {
@@ -156,7 +170,7 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
 
     #[inline]
     fn serialize_str(self, value: &str) -> Result<(), WriteError> {
-        string::write(value, self.out);
+        string::write(value, self.out());
         Ok(())
     }
 
@@ -173,7 +187,7 @@ impl<'a, 'w> Serializer for &'a mut Writer<'w> {
     }
 
     fn serialize_unit(self) -> Result<(), WriteError> {
-        self.out.extend_from_slice(b"null");
+        self.out().extend_from_slice(b"null");
         Ok(())
     }
 
@@ -283,9 +297,7 @@ pub(super) struct Array<'a, 'w> {
 impl Array<'_, '_> {
     #[inline]
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
-        if !self.first {
-            self.writer.out.push(b',');
-        }
+        self.writer.comma = !self.first;
         self.first = false;
         value.serialize(&mut *self.writer)
     }

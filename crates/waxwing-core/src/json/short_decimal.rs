@@ -9,36 +9,43 @@ const SCALE: f64 = 1e6;
 /// Below this, `n` has at most 14 digits and its part in front of the point at most 8.
 const LIMIT: f64 = 1e8;
 
-/// The spelling of `value` in the front of an array, and its length; `None` when it needs more digits.
+/// 2^52. What is added to it is rounded to an integer, which then stands in the lowest bits.
+const INTEGERS: f64 = 4_503_599_627_370_496.0;
+
+/// The most bytes that [`spell`] writes: a comma, a sign, eight digits, and eight bytes from the point.
+pub(super) const ROOM: usize = 18;
+
+/// Writes the spelling of `value` to the front of `room`, behind a comma if there is to be one, and gives
+/// its length; `None` when it needs more digits.
 ///
-/// A sign, eight digits, a point and six digits are sixteen bytes: the text is put together as one number
-/// and never goes through memory in pieces.
+/// Both parts are written as eight bytes whatever their length, the second one over the end of the first.
 #[inline]
-pub(super) fn spell(value: f64) -> Option<([u8; 16], usize)> {
+pub(super) fn spell(value: f64, comma: bool, room: &mut [u8; ROOM]) -> Option<usize> {
     let size = value.abs();
     if size >= LIMIT {
         return None;
     }
-    // Signed, because that is what the processor converts in one step.
-    let scaled = (size * SCALE + 0.5) as i64;
-    if scaled as f64 / SCALE != size {
+    let shifted = size * SCALE + INTEGERS;
+    if (shifted - INTEGERS) / SCALE != size {
         return None;
     }
-    let scaled = scaled.cast_unsigned();
+    let scaled = shifted.to_bits() - INTEGERS.to_bits();
     let whole = eight_digits((scaled / 1_000_000) as u32);
     let fraction = six_digits((scaled % 1_000_000) as u32);
     // The last digit of the whole part always stands, even when it is zero.
     let leading = (whole ^ ZEROS | 1 << 63).trailing_zeros() / 8;
-    let fraction_length = (u64::BITS - (fraction ^ ZEROS >> 16).leading_zeros()).div_ceil(8);
     let behind = fraction << 8 | u64::from(b'.');
-    let text = u128::from(whole >> (8 * leading)) | u128::from(behind) << (64 - 8 * leading);
-    let point = u32::from(fraction_length > 0);
-    let length = (8 - leading + point + fraction_length) as usize;
-    Some(if value < 0.0 {
-        ((text << 8 | u128::from(b'-')).to_le_bytes(), length + 1)
-    } else {
-        (text.to_le_bytes(), length)
-    })
+    let fraction_length = (u64::BITS - (fraction ^ ZEROS >> 16).leading_zeros()).div_ceil(8);
+    let point = usize::from(fraction_length > 0);
+
+    let sign = usize::from(comma);
+    let start = sign + usize::from(value < 0.0);
+    let end = start + 8 - leading as usize;
+    *room.first_mut()? = b',';
+    *room.get_mut(sign)? = b'-';
+    *room.get_mut(start..)?.first_chunk_mut()? = (whole >> (8 * leading)).to_le_bytes();
+    *room.get_mut(end..)?.first_chunk_mut()? = behind.to_le_bytes();
+    Some(end + point + fraction_length as usize)
 }
 
 /// Eight times the digit zero.
@@ -85,13 +92,14 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 
     use super::super::number::Spelling;
-    use super::{eight_digits, spell};
+    use super::{ROOM, eight_digits, spell};
 
     fn agrees(value: f64) {
-        if let Some((text, length)) = spell(value) {
+        let mut room = [0; ROOM];
+        if let Some(length) = spell(value, false, &mut room) {
             let expected = Spelling::new().of(value).to_vec();
             assert_eq!(
-                String::from_utf8_lossy(&text[..length]),
+                String::from_utf8_lossy(&room[..length]),
                 String::from_utf8_lossy(&expected)
             );
         }
@@ -110,11 +118,14 @@ mod tests {
             (100.0, "100"),
             (-0.25, "-0.25"),
         ] {
-            let (digits, length) = spell(value).unwrap();
-            assert_eq!(std::str::from_utf8(&digits[..length]).unwrap(), text);
+            let mut room = [0; ROOM];
+            let length = spell(value, false, &mut room).unwrap();
+            assert_eq!(std::str::from_utf8(&room[..length]).unwrap(), text);
+            let length = spell(value, true, &mut room).unwrap();
+            assert_eq!(std::str::from_utf8(&room[..length]).unwrap(), format!(",{text}"));
         }
         for value in [0.1 + 0.2, 1e8, 1e-7, f64::MAX, 0.000_000_5, 1.0 / 3.0] {
-            assert!(spell(value).is_none(), "{value}");
+            assert!(spell(value, true, &mut [0; ROOM]).is_none(), "{value}");
         }
     }
 
@@ -140,7 +151,7 @@ mod tests {
             if any.is_finite() {
                 agrees(any);
             }
-            prop_assert_eq!(spell(f64::INFINITY).is_none(), true);
+            prop_assert_eq!(spell(f64::INFINITY, false, &mut [0; ROOM]), None);
         }
     }
 }
