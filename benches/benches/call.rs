@@ -15,8 +15,8 @@ use waxwing_client::Client;
 use waxwing_core::message::Outcome;
 use waxwing_core::{Limits, Nonce, Scratch};
 use waxwing_crypto::{
-    Capacity, ReplayGuard, SentRequest, Window, admit, sign_reply, sign_request, verify_reply,
-    verify_request,
+    Capacity, MemoryReplayGuard, SentRequest, Window, admit, sign_reply, sign_request,
+    verify_reply, verify_request,
 };
 use waxwing_jobs::{Bounds, MemoryStore};
 use waxwing_server::Server;
@@ -47,7 +47,7 @@ fn three_numbers() -> BatchSum {
 
 /// Sign, verify, admit, check, run, check, sign the reply, verify the reply.
 async fn call_in_process(
-    parts: &(waxwing_crypto::Key, waxwing_crypto::KeyRing, Registry, ReplayGuard),
+    parts: &(waxwing_crypto::Key, waxwing_crypto::KeyRing, Registry, MemoryReplayGuard),
     count: u64,
     scratch: &mut [Scratch; 3],
 ) {
@@ -61,8 +61,8 @@ async fn call_in_process(
     let sent = SentRequest::new(&request, signature);
 
     let verified =
-        verify_request(&message, &limits, &server_id(), ring, servers).expect("it verifies");
-    let admitted = admit(&verified, guard, &window, now).expect("it is new");
+        verify_request(&message, &limits, &server_id(), ring, now, servers).expect("it verifies");
+    let admitted = admit(&verified, guard, &window, now).await.expect("it is new");
     let prepared =
         registry.prepare(admitted.tool.as_str(), &admitted.args).expect("good arguments");
     let context = CallContext::new(admitted.client_id.clone().into_owned());
@@ -80,7 +80,7 @@ fn in_process(c: &mut Criterion) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().build().expect("tokio");
     let capacity = Capacity { total: usize::MAX, per_key: usize::MAX };
-    let guard = ReplayGuard::new(Window::DEFAULT, capacity, 1_789_999_999_999, [7; 32]);
+    let guard = MemoryReplayGuard::new(Window::DEFAULT, capacity, 1_789_999_999_999, [7; 32]);
     let parts = (key(), ring(), registry(), guard);
     let (mut count, mut scratch) = (0, [Scratch::new(), Scratch::new(), Scratch::new()]);
     c.bench_function("call/in-process", |b| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use waxwing_benches::payload::{self, Payload};
 use waxwing_benches::rivals::{Floor, RIVALS};
-use waxwing_benches::{SECRET, key, message, request, ring, rivals, server_id};
+use waxwing_benches::{NOW_MS, SECRET, key, message, request, ring, rivals, server_id};
 use waxwing_core::message::Request;
 use waxwing_core::{Limits, Scratch, canonical};
 use waxwing_crypto::{sign_request, verify_request};
@@ -33,8 +33,15 @@ fn verify(c: &mut Criterion) {
         let mut scratch = Scratch::new();
         group.bench_function("waxwing", |b| {
             b.iter(|| {
-                verify_request(black_box(&message), &limits, &server_id, &ring, &mut scratch)
-                    .expect("it verifies");
+                verify_request(
+                    black_box(&message),
+                    &limits,
+                    &server_id,
+                    &ring,
+                    NOW_MS,
+                    &mut scratch,
+                )
+                .expect("it verifies");
             });
         });
         for rival in RIVALS {

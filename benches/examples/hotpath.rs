@@ -9,7 +9,7 @@
 use std::hint::black_box;
 
 use waxwing_benches::payload::{self, Payload};
-use waxwing_benches::{key, message, request, ring, server_id};
+use waxwing_benches::{NOW_MS, key, message, request, ring, server_id};
 use waxwing_core::{Limits, Scratch, canonical};
 use waxwing_crypto::{sign_request, verify_request};
 
@@ -38,8 +38,15 @@ fn run(kind: &str, payload: &Payload, rounds: u32) {
         "verify" => {
             let (ring, server_id) = (ring(), server_id());
             for _ in 0..rounds {
-                verify_request(black_box(&message), &limits, &server_id, &ring, &mut scratch)
-                    .expect("it verifies");
+                verify_request(
+                    black_box(&message),
+                    &limits,
+                    &server_id,
+                    &ring,
+                    NOW_MS,
+                    &mut scratch,
+                )
+                .expect("it verifies");
             }
         }
         "sign" => {

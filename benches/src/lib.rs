@@ -14,6 +14,9 @@ use payload::Args;
 /// The secret of every bench.
 pub const SECRET: &[u8; 32] = b"0123456789abcdef0123456789abcdef";
 
+/// The clock of every bench.
+pub const NOW_MS: i64 = 1_790_000_000_000;
+
 /// The benches' key.
 #[must_use]
 pub fn key() -> Key {
@@ -43,7 +46,7 @@ pub fn server_id() -> ServerId<'static> {
 pub fn request<A>(args: A) -> Request<'static, A> {
     Request {
         request_id: "3f0c2a7e-1c77-4e0e-9c3e-1d2f3a4b5c6d".parse().expect("an id"),
-        ts_ms: 1_790_000_000_000,
+        ts_ms: NOW_MS,
         client_id: "agent-7".parse().expect("an id"),
         server_id: server_id(),
         key_id: "k1".parse().expect("an id"),

@@ -1,6 +1,7 @@
 //! The payloads, each from a fixed seed.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
 /// A tool's arguments, as a typed value.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,7 +43,8 @@ pub fn all() -> Vec<Payload> {
 }
 
 /// Amounts between 0 and 10,000 with two decimals, about `bytes` long.
-fn decimals(bytes: usize) -> Args {
+#[must_use]
+pub fn decimals(bytes: usize) -> Args {
     let mut random = Random(1);
     let mut length = 0;
     let numbers = std::iter::from_fn(|| {
@@ -102,13 +104,26 @@ fn text(bytes: usize) -> Args {
     Args::Text { text }
 }
 
-/// The same message spelled otherwise: blanks, line breaks and an escape that is not needed. Its members
-/// stay in order.
+/// The same message spelled otherwise: blanks, line breaks, an escape that is not needed, and the members of
+/// each object from the last to the first.
 #[must_use]
 pub fn not_canonical(message: &[u8]) -> Vec<u8> {
-    let value: serde_json::Value = serde_json::from_slice(message).expect("JSON");
-    let text = serde_json::to_string_pretty(&value).expect("JSON");
+    let value: Value = serde_json::from_slice(message).expect("JSON");
+    let text = serde_json::to_string_pretty(&Backwards(&value)).expect("JSON");
     text.replace("/", "\\/").into_bytes()
+}
+
+struct Backwards<'v>(&'v Value);
+
+impl Serialize for Backwards<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(members) => serializer
+                .collect_map(members.iter().rev().map(|(name, value)| (name, Self(value)))),
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Backwards)),
+            other => other.serialize(serializer),
+        }
+    }
 }
 
 /// Xorshift64 (Marsaglia, 2003).

@@ -4,13 +4,25 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { RULES, VERSION, canonical, closed, readJson } from "./waxwing_client.mjs";
-import { sign, signedText, verifies, verifyReply } from "./waxwing_client.mjs";
+import { pair, sign, signedText, verifies, verifyReply } from "./waxwing_client.mjs";
 
 // What only a server reads (section 2).
 Object.assign(RULES, { tool: /^[A-Za-z0-9_-]{1,64}$/, idempotency_key: RULES.request_id, tool_digest: /^[0-9a-f]{64}$/,
   traceparent: /^[0-9a-f-]{55,128}$/ });
 const REQUEST = `v typ request_id ts_ms client_id server_id key_id nonce tool args signature
   idempotency_key? tool_digest? traceparent?`;
+
+/** A key as the client or the server holds it. */
+function keyOf(key, side) {
+  const texts = [key.secret, key.public_key, key.server_secret, key.server_public_key];
+  const [secret, publicKey, serverSecret, serverPublicKey] = texts.map((text) => Buffer.from(text ?? "", "hex"));
+  if (key.algorithm === "hmac-sha256") return secret;
+  return side === "client" ? pair(secret, serverPublicKey) : pair(serverSecret, publicKey);
+}
+
+/** Whether a key may verify at that time: neither revoked nor before or after its time (section 4). */
+const isUsable = (key, nowMs) => key !== undefined && key.state !== "revoked" &&
+  (key.not_before_ms ?? -Infinity) <= nowMs && nowMs < (key.not_after_ms ?? Infinity);
 
 /** Canonical text and verdict. */
 function judgeJson(bytes, maxMessage) {
@@ -38,8 +50,9 @@ function judgeRequest(bytes, head, nowMs) {
   }
   if (request.server_id !== head.server_id) return "wrong_server";
   const key = head.keys.find((key) => key.client_id === request.client_id && key.key_id === request.key_id);
-  const secret = key ? Buffer.from(key.secret, "hex") : Buffer.from("any key will do for the same work");
-  if (!verifies(secret, request) || !key) return "unauthenticated";
+  const usable = isUsable(key, nowMs);
+  const held = usable ? keyOf(key, "server") : Buffer.from("any key will do for the same work");
+  if (!verifies(held, request) || !usable) return "unauthenticated";
   const timely = nowMs - head.window.past_ms <= request.ts_ms && request.ts_ms <= nowMs + head.window.future_ms;
   return timely ? "accepted" : "stale";
 }
@@ -47,7 +60,7 @@ function judgeRequest(bytes, head, nowMs) {
 /** What a client says: `accepted`, or the check that failed and the code of an unsigned refusal. */
 function judgeReply(bytes, head, nowMs) {
   try {
-    verifyReply(bytes, Buffer.from(head.keys[0].secret, "hex"), head.sent, nowMs);
+    verifyReply(bytes, keyOf(head.keys[0], "client"), head.sent, nowMs);
     return "accepted";
   } catch (error) {
     if (!error.check) throw error;
@@ -69,7 +82,8 @@ function check(head, vector) {
   if ("signed" in vector) {
     const message = readJson(bytes);
     assert.equal(signedText(message), vector.signed);
-    assert.equal(sign(Buffer.from(head.keys[0].secret, "hex"), message), vector.signature);
+    const side = vector.kind === "request" ? "client" : "server";
+    assert.equal(sign(keyOf(head.keys[0], side), message), vector.signature);
   }
   if (vector.flip) checkFlips(head, vector, bytes, text);
 }

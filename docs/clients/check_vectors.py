@@ -1,10 +1,10 @@
 """Checks waxwing_client.py against the vectors: `python3 check_vectors.py ../vectors`; of requests it is the server."""
-import hmac
 import json
 import pathlib
 import sys
 
 sys.dont_write_bytecode = True
+import ed25519
 import waxwing_client as waxwing
 
 # What only a server reads (section 2).
@@ -12,6 +12,44 @@ waxwing.RULES.update(tool="[A-Za-z0-9_-]{1,64}", idempotency_key=waxwing.TOKEN, 
                      traceparent="[0-9a-f-]{55,128}")
 REQUEST = ("v typ request_id ts_ms client_id server_id key_id nonce tool args signature "
            "idempotency_key? tool_digest? traceparent?")
+
+
+class Pair:
+    """An ed25519 key as one side holds it: a secret of its own and the other side's public key."""
+    def __init__(self, secret, public_key):
+        self.secret, self.public_key = bytes.fromhex(secret), bytes.fromhex(public_key)
+
+
+def key_of(key, side):
+    """A key as the client or the server holds it."""
+    if key["algorithm"] == "hmac-sha256":
+        return bytes.fromhex(key["secret"])
+    if side == "client":
+        return Pair(key["secret"], key["server_public_key"])
+    return Pair(key["server_secret"], key["public_key"])
+
+
+def sign(key, message):
+    if isinstance(key, Pair):
+        return ed25519.sign(key.secret, waxwing.signed_bytes(message)).hex()
+    return waxwing.sign(key, message)
+
+
+def verifies(key, message, hmac_verifies=waxwing.verifies):
+    if isinstance(key, Pair):
+        signature = bytes.fromhex(message["signature"])
+        return ed25519.verifies(key.public_key, waxwing.signed_bytes(message), signature)
+    return hmac_verifies(key, message)
+
+
+# The client speaks hmac-sha256 alone; its checks of a reply are the same with either algorithm.
+waxwing.verifies = verifies
+
+
+def is_usable(key, now_ms):
+    """Whether a key may verify at that time: neither revoked nor before or after its time (section 4)."""
+    return (key is not None and key.get("state") != "revoked"
+            and key.get("not_before_ms", now_ms) <= now_ms < key.get("not_after_ms", now_ms + 1))
 
 
 def judge_json(data, max_message):
@@ -39,8 +77,9 @@ def judge_request(data, head, now_ms):
         return "wrong_server"
     ids = (request["client_id"], request["key_id"])
     key = next((key for key in head["keys"] if ids == (key["client_id"], key["key_id"])), None)
-    secret = bytes.fromhex(key["secret"]) if key else b"any key will do for the same work"
-    if not hmac.compare_digest(waxwing.sign(secret, request), request["signature"]) or key is None:
+    usable = is_usable(key, now_ms)
+    held = key_of(key, "server") if usable else b"any key will do for the same work"
+    if not verifies(held, request) or not usable:
         return "unauthenticated"
     window = head["window"]
     timely = now_ms - window["past_ms"] <= request["ts_ms"] <= now_ms + window["future_ms"]
@@ -50,7 +89,7 @@ def judge_request(data, head, now_ms):
 def judge_reply(data, head, now_ms):
     """What a client says: `accepted`, or the check that failed and the code of an unsigned refusal."""
     try:
-        waxwing.verify_reply(data, bytes.fromhex(head["keys"][0]["secret"]), head["sent"], now_ms)
+        waxwing.verify_reply(data, key_of(head["keys"][0], "client"), head["sent"], now_ms)
         return "accepted"
     except waxwing.UntrustedReply as error:
         return " ".join(filter(None, [error.check, error.code]))
@@ -68,7 +107,7 @@ def check(head, vector):
     if "signed" in vector:
         message = waxwing.read_json(data)
         assert waxwing.signed_bytes(message).decode() == vector["signed"], "signed bytes"
-        right = waxwing.sign(bytes.fromhex(head["keys"][0]["secret"]), message)
+        right = sign(key_of(head["keys"][0], "client" if vector["kind"] == "request" else "server"), message)
         assert right == vector["signature"], f"signature: {right}"
     if vector.get("flip"):
         check_flips(head, vector, data, canonical)

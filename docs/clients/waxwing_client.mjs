@@ -6,7 +6,7 @@
 //
 // Nothing is returned that the server has not signed as the answer to this very call. Sections are those of wire.md.
 import { isUtf8 } from "node:buffer";
-import { createHmac, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
+import * as crypto from "node:crypto";
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
@@ -65,9 +65,8 @@ export function readJson(bytes, maxMessage = MAX_MESSAGE) {
     const found = open === "[" ? [] : Object.create(null);
     let joint = mark(/[\]}]/y);
     if (!joint) do {
-      if (open === "[") {
-        found.push(value(depth + 1));
-      } else {
+      if (open === "[") found.push(value(depth + 1));
+      else {
         const name = string();
         if (name in found || !mark(/:/y)) throw bad("a member name must stand here once, and a colon behind it");
         found[name] = value(depth + 1);
@@ -77,11 +76,9 @@ export function readJson(bytes, maxMessage = MAX_MESSAGE) {
     return found;
   };
   const found = value(1);
-  mark(/$/y);
-  if (at !== text.length) throw bad("something follows the value");
+  if (mark(/$/y) === undefined) throw bad("something follows the value");
   return found;
 }
-
 function checked(number) {
   if (!Number.isFinite(number)) throw bad("not a finite double");
   if (!Number.isInteger(number) || Math.abs(number) >= 1e21 || Number.isSafeInteger(number)) return number;
@@ -93,10 +90,8 @@ function checked(number) {
 export function canonical(value, depth = 1) {
   if (value === null || typeof value === "boolean") return String(value);
   if (typeof value === "number") return JSON.stringify(checked(value));
-  if (typeof value === "string") {
-    if (!value.isWellFormed()) throw bad("a lone surrogate is not a character");
-    return JSON.stringify(value);
-  }
+  if (typeof value === "string" && !value.isWellFormed()) throw bad("a lone surrogate is not a character");
+  if (typeof value === "string") return JSON.stringify(value);
   if (typeof value !== "object" || depth > MAX_DEPTH) throw bad(`not JSON: a ${typeof value} at depth ${depth}`);
   if (Array.isArray(value)) return "[" + Array.from(value, (item) => canonical(item, depth + 1)).join(",") + "]";
   const names = Object.keys(value).sort();
@@ -112,7 +107,6 @@ const REPLY = "v typ request_id in_reply_to ts_ms nonce client_id server_id key_
 const RESULTS = { __proto__: null, accepted: "job_id poll_after_ms ttl_ms", running: "job_id poll_after_ms progress?",
   input_required: "job_id requests", done: "job_id output", cancelled: "job_id reason?" };
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
-
 /** Throws unless `value` is an object of just these members, each by the rule of its name. */
 export function closed(value, members) {
   const names = words(members);
@@ -143,13 +137,20 @@ function checkShape(message) {
   }
 }
 
-/** The text that a message's signature covers, and that signature (section 4). */
+/** The text that a message's signature covers, and that signature (section 4); a key is bytes, or an ed25519 `pair`. */
 export const signedText = ({ signature: _, ...message }) => canonical(message);
-export const sign = (secret, message) => createHmac("sha256", secret).update(signedText(message)).digest("hex");
-export function verifies(secret, message) {
-  const [right, given] = [sign(secret, message), message.signature].map((digits) => Buffer.from(digits));
-  return right.length === given.length && timingSafeEqual(right, given);
+export const sign = (key, message) => (key.own ? crypto.sign(null, Buffer.from(signedText(message)), key.own)
+  : crypto.createHmac("sha256", key).update(signedText(message)).digest()).toString("hex");
+export function verifies(key, message) {
+  const given = Buffer.from(message.signature, "hex");
+  if (given.length !== (key.peer ? 64 : 32)) return false;
+  return key.peer ? crypto.verify(null, Buffer.from(signedText(message)), key.peer, given)
+    : crypto.timingSafeEqual(Buffer.from(sign(key, message), "hex"), given);
 }
+/** Of one's own secret and the other side's public key, behind the heads that PKCS #8 and SPKI put before them. */
+const der = (head, bytes, type) => ({ key: Buffer.concat([Buffer.from(head, "hex"), bytes]), format: "der", type });
+export const pair = (secret, other) => ({ peer: crypto.createPublicKey(der("302a300506032b6570032100", other, "spki")),
+  own: crypto.createPrivateKey(der("302e020100300506032b657004220420", secret, "pkcs8")) });
 
 /** The server's clock, when an error says `stale` and gives it. */
 function serverTime(error) {
@@ -157,8 +158,7 @@ function serverTime(error) {
   return Number.isSafeInteger(time) ? time : undefined;
 }
 
-function said(kind, prefix, error, check) {
-  const { code, message } = error;
+function said(kind, prefix, error, check, { code, message } = error) {
   return new WaxwingError(kind, `${prefix}${code}: ${message}`, { code, error, check, exitCode: EXITS[code] ?? 5 });
 }
 
@@ -173,9 +173,8 @@ export function verifyReply(bytes, secret, sent, nowMs) {
   }
   if (reply.typ === "refusal") throw said("refused", "refused, unsigned: ", reply.error, "unsigned_refusal");
   if (!verifies(secret, reply)) throw untrusted("wrong_signature", "the reply's signature does not verify");
-  if (reply.in_reply_to !== sent.signature || reply.request_id !== sent.request_id) {
-    throw untrusted("wrong_request", "the reply answers another request");
-  }
+  const bound = reply.in_reply_to === sent.signature && reply.request_id === sent.request_id;
+  if (!bound) throw untrusted("wrong_request", "the reply answers another request");
   const other = ["client_id", "server_id", "key_id"].find((name) => reply[name] !== sent[name]);
   if (other) throw untrusted("wrong_party", `the reply's ${other} is not the request's`);
   // A server whose clock is far from ours can say that, by `stale`, and nothing else.
@@ -185,35 +184,35 @@ export function verifyReply(bytes, secret, sent, nowMs) {
   }
   return reply;
 }
-
 // Calls and jobs (sections 6 and 9).
 export class Client {
-  #url; #ids; #secret; #timeout; #offsetMs = 0;
+  #url; #ids; #secret; #timeout; #pins; #requirePins; #offsetMs = 0;
   /** `secret` is bytes; times are in milliseconds. */
-  constructor({ url, secret, timeout = 30_000, ...ids }) {
+  constructor({ url, secret, timeout = 30_000, pins = {}, require_pins: requirePins = false, ...ids }) {
     if (!/^https?:\/\/[^/@?#]+(\/[^?#]*)?$/.test(url)) throw new WaxwingError("usage", "no url http(s)://HOST[:PORT]");
     this.#url = new URL(url.replace(/\/*$/, "/v1/call"));
-    [this.#ids, this.#secret, this.#timeout] = [ids, secret, timeout];
+    [this.#ids, this.#secret, this.#timeout, this.#pins, this.#requirePins] = [ids, secret, timeout, pins, requirePins];
   }
   /** The client that a `client.toml` describes: lines of `key = "value"`. */
   static ofProfile(path) {
     try {
-      if (process.platform !== "win32" && statSync(path).mode & 0o077) {
-        throw new Error("it holds a secret and can be read by others: chmod 600 it");
-      }
-      const profile = Object.create(null);
+      if (process.platform !== "win32" && statSync(path).mode & 0o077) throw new Error("others can read it: chmod 600");
+      const profile = Object.create(null), pins = Object.create(null), tables = [profile];
       for (const [at, line] of readFileSync(path, "utf8").split("\n").entries()) {
         if (/^\s*(#.*)?$/.test(line)) continue;
-        const [, name, value] = /^\s*([a-z_]+)\s*=\s*"([^"\\]*)"\s*(?:#.*)?$/.exec(line) ?? [];
-        if (!name || name in profile) throw new Error(`line ${at + 1} is not key = "value", or comes twice`);
-        profile[name] = value;
+        if (/^\s*\[pins\]\s*(#.*)?$/.test(line) && tables.unshift(pins)) continue;
+        const [, name, text, flag] = /^\s*([\w-]+)\s*=\s*(?:"([^"\\]*)"|(true|false))\s*(?:#.*)?$/.exec(line) ?? [];
+        if (!name || name in tables[0]) throw new Error(`line ${at + 1} is not key = "value", or comes twice`);
+        tables[0][name] = text ?? flag === "true";
       }
-      closed(profile, "url client_id server_id key_id algorithm secret");
-      const { algorithm, secret, ...rest } = profile;
-      if (algorithm !== "hmac-sha256" || !/^[A-Za-z0-9_-]{43,}$/.test(secret)) {
-        throw new Error("it needs algorithm hmac-sha256 and a secret of 32 bytes or more in base64url");
+      const { algorithm, secret, server_public_key: server = secret, ...rest } = profile;
+      const isPair = algorithm === "ed25519", names = "url client_id server_id key_id algorithm secret require_pins?";
+      closed(profile, names + (isPair ? " server_public_key" : ""));
+      const [own, peer] = [secret, server].map((text) => /^[\w-]{43,}$/.test(text) && Buffer.from(text, "base64url"));
+      if (!own || !peer || (!isPair && algorithm !== "hmac-sha256")) {
+        throw new Error("it needs algorithm hmac-sha256 or ed25519, and secrets of 32 bytes or more in base64url");
       }
-      return new Client({ ...rest, secret: Buffer.from(secret, "base64url") });
+      return new Client({ ...rest, pins, secret: isPair ? pair(own, peer) : own });
     } catch (error) {
       throw new WaxwingError("usage", `${path}: ${error.message}`);
     }
@@ -222,8 +221,11 @@ export class Client {
   /** Status and result of one call; `optional` are idempotency_key, tool_digest, traceparent. */
   async exchange(tool, args, { timeout = this.#timeout, ...optional } = {}, mayRetry = true) {
     if (!isObject(args)) throw bad("the arguments must be an object");
-    const message = { v: VERSION, typ: "request", request_id: randomUUID(), ts_ms: this.#nowMs(), ...this.#ids,
-      nonce: randomBytes(18).toString("base64url"), tool, args, ...optional };
+    const more = Object.hasOwn(this.#pins, tool) ? { tool_digest: this.#pins[tool], ...optional } : optional;
+    const needsPin = this.#requirePins && !/^(server_identity|list_tools|(poll|cancel|answer)_job)$/.test(tool);
+    if (needsPin && !more.tool_digest) throw new WaxwingError("usage", `${tool} is not pinned: waxwing pin ${tool}`);
+    const message = { v: VERSION, typ: "request", request_id: crypto.randomUUID(), ts_ms: this.#nowMs(), ...this.#ids,
+      nonce: crypto.randomBytes(18).toString("base64url"), tool, args, ...more };
     message.signature = sign(this.#secret, message);
     const reply = verifyReply(await this.#post(canonical(message), timeout), this.#secret, message, this.#nowMs());
     if (reply.status !== "error") return { status: reply.status, result: reply.result };
@@ -242,8 +244,8 @@ export class Client {
         let length = 0;
         const done = () => resolve(Buffer.concat(chunks));
         response.on("data", (chunk) => {
-          chunks.push(chunk);
-          if ((length += chunk.length) > MAX_MESSAGE) done(), response.destroy(); // too large: refused by the reader
+          chunks.push(chunk), length += chunk.length;
+          if (length > MAX_MESSAGE) done(), response.destroy(); // too large: refused by the reader
         }).on("end", done).on("error", failed);
       }).on("error", failed).end(body);
     });
@@ -289,7 +291,6 @@ async function main(line) {
   const { status, result } = await client.exchange(name, readJson(Buffer.from(args)));
   return wait && status === "accepted" ? client.wait(result.job_id) : result;
 }
-
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   main(process.argv.slice(2)).then((result) => console.log(canonical(result)), (error) => {
     console.error(`error: ${error.message}`);

@@ -4,13 +4,11 @@
     client.call("batch_sum", {"numbers": [1, 2.5]})                   # {"count": 2, "total": 3.5}
     client.wait(client.call("long_task", {"seconds": 2})["job_id"])   # the job's output
 
-Nothing is returned that the server has not signed as the answer to this very call. Sections are those of wire.md.
-"""
+Nothing is returned that the server has not signed as the answer to this very call. Sections are those of wire.md."""
 import argparse, base64, contextlib, decimal, hashlib, hmac, http.client, json, math, os, re, secrets, sys, time
 import tomllib, urllib.parse, uuid
 
-VERSION, PAST_MS, FUTURE_MS = "waxwing/1", 120_000, 30_000
-MAX_MESSAGE, MAX_DEPTH, MAX_INTEGER = 1 << 20, 64, 2**53 - 1
+VERSION, PAST_MS, FUTURE_MS, MAX_MESSAGE, MAX_DEPTH, MAX_INTEGER = "waxwing/1", 120_000, 30_000, 1 << 20, 64, 2**53 - 1
 REFUSAL_CODES = {"too_large", "malformed", "unsupported_version", "wrong_server", "unauthenticated", "overloaded"}
 CODES = REFUSAL_CODES | set("stale replayed forbidden unknown_tool tool_changed invalid_args conflict unknown_job "
                             "tool_failed job_failed invalid_output timeout rate_limited internal".split())
@@ -26,19 +24,15 @@ class WaxwingError(Exception):
 class JsonError(WaxwingError):
     """Text that section 1 refuses, or a value that has no canonical form."""
     code = "malformed"
-
 class Unreachable(WaxwingError):
     """No answer: whether the call was done is unknown."""
     exit_code = 4
-
 class UntrustedReply(WaxwingError):
     """What came back is not the server's answer to this call; `check` names the check that failed."""
     exit_code = 3
-
 class Refused(UntrustedReply):
     """An unsigned refusal: a hint that anybody on the way could have made."""
     check = "unsigned_refusal"
-
 class CallFailed(WaxwingError):
     """The server's signed error: `code`, and `error` with its message and details."""
 
@@ -153,6 +147,10 @@ def sign(secret, message):
     """The signature of a message, whether it has one or not (section 4)."""
     return hmac.new(secret, signed_bytes(message), hashlib.sha256).hexdigest()
 
+def verifies(secret, message):
+    """Whether a message carries that signature."""
+    return hmac.compare_digest(sign(secret, message), message["signature"])
+
 def server_time(error):
     """The server's clock, when an error says `stale` and gives it."""
     details = error.get("details") if error.get("code") == "stale" else None
@@ -171,7 +169,7 @@ def verify_reply(data, secret, sent, now_ms):
         raise UntrustedReply(f"not a reply: {error}", check="not_a_reply") from None
     if reply["typ"] == "refusal":
         raise _said(Refused, "refused, unsigned: ", reply["error"])
-    if not hmac.compare_digest(sign(secret, reply), reply["signature"]):
+    if not verifies(secret, reply):
         raise UntrustedReply("the reply's signature does not verify", check="wrong_signature")
     if (reply["in_reply_to"], reply["request_id"]) != (sent["signature"], sent["request_id"]):
         raise UntrustedReply("the reply answers another request", check="wrong_request")
@@ -186,9 +184,10 @@ def verify_reply(data, secret, sent, now_ms):
 # Calls and jobs (sections 6 and 9).
 class Client:
     """Calls one server; `secret` is bytes. A call is a connection of its own, so threads may share a client."""
-    def __init__(self, url, client_id, server_id, key_id, secret, timeout=30.0):
+    def __init__(self, url, client_id, server_id, key_id, secret, timeout=30.0, pins=(), require_pins=False):
         self._url, self._secret, self._timeout, self._offset_ms = urllib.parse.urlsplit(url), secret, timeout, 0
         self._ids = {"client_id": client_id, "server_id": server_id, "key_id": key_id}
+        self._pins, self._require_pins, self._path = dict(pins), require_pins, self._url.path.rstrip("/") + "/v1/call"
         if self._url.scheme not in ("http", "https") or not self._url.hostname or "@" in self._url.netloc:
             raise WaxwingError("the url must be http(s)://HOST[:PORT]")
 
@@ -200,9 +199,9 @@ class Client:
                 profile = tomllib.load(file)
                 if os.name == "posix" and os.fstat(file.fileno()).st_mode & 0o077:
                     raise ValueError("it holds a secret and can be read by others: chmod 600 it")
-            closed(profile, "url client_id server_id key_id algorithm secret")
-            algorithm, secret = profile.pop("algorithm"), profile.pop("secret")
-            if algorithm != "hmac-sha256" or not re.fullmatch("[A-Za-z0-9_-]{43,}", secret):
+            closed(profile, "url client_id server_id key_id algorithm secret pins? require_pins?")
+            secret = profile.pop("secret")
+            if profile.pop("algorithm") != "hmac-sha256" or not re.fullmatch("[A-Za-z0-9_-]{43,}", secret):
                 raise ValueError("it needs algorithm hmac-sha256 and a secret of 32 bytes or more in base64url")
             return cls(**profile, secret=base64.urlsafe_b64decode(secret + "=" * (-len(secret) % 4)))
         except (OSError, TypeError, ValueError, WaxwingError) as error:
@@ -212,6 +211,10 @@ class Client:
         """Status and result of one call; `optional` are idempotency_key, tool_digest, traceparent."""
         if not isinstance(args, dict):
             raise JsonError("the arguments must be an object")
+        optional = {"tool_digest": self._pins[tool], **optional} if tool in self._pins else optional
+        free = not self._require_pins or re.fullmatch("server_identity|list_tools|(poll|cancel|answer)_job", tool)
+        if not (free or "tool_digest" in optional):
+            raise WaxwingError(f"{tool} is not pinned; look at its definition, then: waxwing pin {tool}")
         for _ in range(2):  # a second time with the clock that a signed `stale` told
             message = {"v": VERSION, "typ": "request", "request_id": str(uuid.uuid4()), "ts_ms": self._now_ms(),
                        "nonce": secrets.token_urlsafe(18), "tool": tool, "args": args, **self._ids, **optional}
@@ -225,15 +228,13 @@ class Client:
             self._offset_ms += clock - self._now_ms()
         raise _said(CallFailed, "", reply["error"])
 
-    def _now_ms(self):
-        return time.time_ns() // 1_000_000 + self._offset_ms
+    def _now_ms(self): return time.time_ns() // 1_000_000 + self._offset_ms
 
     def _post(self, body, timeout):
         kind = http.client.HTTPConnection if self._url.scheme == "http" else http.client.HTTPSConnection
         try:
             with contextlib.closing(kind(self._url.netloc, timeout=timeout)) as connection:
-                path = self._url.path.rstrip("/") + "/v1/call"
-                connection.request("POST", path, body, {"Content-Type": "application/json"})
+                connection.request("POST", self._path, body, {"Content-Type": "application/json"})
                 response = connection.getresponse()
                 data = response.read(MAX_MESSAGE + 1)
                 if response.length and len(data) <= MAX_MESSAGE:
@@ -248,8 +249,7 @@ class Client:
 
     def poll(self, job_id, wait_ms=0):
         """Status and result of a job; with `wait_ms`, as soon as it changes or the time is over."""
-        timeout, args = self._timeout + wait_ms / 1000, {"job_id": job_id, "wait_ms": wait_ms}
-        status, result = self.exchange("poll_job", args, timeout)
+        status, result = self.exchange("poll_job", dict(job_id=job_id, wait_ms=wait_ms), self._timeout + wait_ms / 1000)
         if status in ("ok", "accepted") or result["job_id"] != job_id:
             raise UntrustedReply("the answer to a poll is not the status of that job", check="wrong_job")
         return status, result

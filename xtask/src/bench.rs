@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: runs the benches, shows every median and the ratios that are promised,
 //! writes the report, and holds the hot path to its instruction counts.
 
+mod added;
 mod instructions;
 mod medians;
 mod ratios;
@@ -50,8 +51,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !ratios.is_empty() {
         println!("{}", ratios::table(&ratios));
     }
+    let added = added::table(added::CELLS, &medians);
+    if !added.is_empty() {
+        println!("{added}");
+    }
     if args.report {
-        report::write(&medians, &ratios)?;
+        report::write(&medians, &ratios, &added)?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod fuzz;
 mod process;
 mod test;
 mod tidy;
+mod timing;
 mod vectors;
 
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ enum Command {
     Bench(bench::Args),
     /// Run the fuzz targets and print how many inputs each has seen
     Fuzz(fuzz::Args),
+    /// Time verdicts and say whether their time tells anything
+    Timing(timing::Args),
     /// Compare numbers with independent implementations, and write and check docs/vectors
     Vectors(vectors::Args),
 }
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Bench(args) => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Timing(args) => timing::run(&args),
         Command::Vectors(args) => vectors::run(&args),
     };
     match outcome {

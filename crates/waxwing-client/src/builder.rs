@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use waxwing_core::{ClientId, KeyId, Limits, ServerId};
-use waxwing_crypto::{Key, Window};
+use waxwing_crypto::{Key, KeyChain, KeyRecord, Window};
 
 use crate::client::{Client, Inner};
 use crate::clock::Clock;
 use crate::endpoint::{Endpoint, InvalidUrl};
 use crate::entropy::Entropy;
+use crate::pins::Pins;
 use crate::transport::Transport;
 use crate::verify::Verifier;
 
@@ -20,12 +21,12 @@ pub struct ClientBuilder {
     url: String,
     client_id: ClientId<'static>,
     server_id: ServerId<'static>,
-    key_id: KeyId<'static>,
-    key: Key,
+    keys: KeyChain,
     limits: Limits,
     window: Window,
     timeout: Duration,
     connect_timeout: Duration,
+    pins: Pins,
     clock: Clock,
     entropy: Entropy,
 }
@@ -41,16 +42,30 @@ impl Client {
         key_id: KeyId<'static>,
         key: Key,
     ) -> ClientBuilder {
+        let mut keys = KeyChain::default();
+        keys.insert(KeyRecord::new(key_id, key));
+        Self::builder_with_keys(url, client_id, server_id, keys)
+    }
+
+    /// As [`Client::builder`], with several keys: each call is signed with the newest that is active and
+    /// valid at the time, so that a key can be changed for another while calls go on.
+    #[must_use]
+    pub fn builder_with_keys(
+        url: impl Into<String>,
+        client_id: ClientId<'static>,
+        server_id: ServerId<'static>,
+        keys: KeyChain,
+    ) -> ClientBuilder {
         ClientBuilder {
             url: url.into(),
             client_id,
             server_id,
-            key_id,
-            key,
+            keys,
             limits: Limits::DEFAULT,
             window: Window::DEFAULT,
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(5),
+            pins: Pins::default(),
             clock: Clock::of_system(),
             entropy: Entropy::of_system(),
         }
@@ -87,6 +102,13 @@ impl ClientBuilder {
         self
     }
 
+    /// The tool definitions that calls rely on (wire.md §7); none by default.
+    #[must_use]
+    pub fn pins(mut self, pins: Pins) -> Self {
+        self.pins = pins;
+        self
+    }
+
     /// Another clock: milliseconds since the Unix epoch. For tests.
     #[must_use]
     pub fn clock(mut self, now_ms: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
@@ -114,8 +136,9 @@ impl ClientBuilder {
         Ok(Client::of(Arc::new(Inner {
             client_id: self.client_id,
             server_id: self.server_id,
-            key_id: self.key_id,
-            verifier: Verifier { key: self.key, limits: self.limits, window: self.window },
+            keys: self.keys,
+            verifier: Verifier { limits: self.limits, window: self.window },
+            pins: self.pins,
             timeout: self.timeout,
             clock: self.clock,
             entropy: self.entropy,

@@ -7,12 +7,13 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use waxwing_core::message::{CanonicalWrite, Outcome, Request};
 use waxwing_core::{CanonicalJson, ClientId, KeyId, Scratch, ServerId, ToolName, WriteError};
-use waxwing_crypto::{SentRequest, sign_request};
+use waxwing_crypto::{Key, KeyChain, SentRequest, sign_request};
 
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::error::{ClientError, Misuse};
 use crate::options::CallOptions;
+use crate::pins::Pins;
 use crate::transport::Transport;
 use crate::verify::{Verifier, server_time};
 
@@ -27,8 +28,9 @@ pub struct Client {
 pub(crate) struct Inner {
     pub(crate) client_id: ClientId<'static>,
     pub(crate) server_id: ServerId<'static>,
-    pub(crate) key_id: KeyId<'static>,
+    pub(crate) keys: KeyChain,
     pub(crate) verifier: Verifier,
+    pub(crate) pins: Pins,
     pub(crate) timeout: Duration,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
@@ -110,6 +112,12 @@ impl Client {
         self.inner.timeout
     }
 
+    /// Whom it calls.
+    #[must_use]
+    pub fn server_id(&self) -> &ServerId<'static> {
+        &self.inner.server_id
+    }
+
     pub(crate) fn entropy(&self) -> &Entropy {
         &self.inner.entropy
     }
@@ -121,37 +129,39 @@ impl Client {
         options: &CallOptions,
     ) -> Result<Outcome<'static>, ClientError> {
         let Inner { transport, verifier, clock, .. } = &*self.inner;
-        let (message, sent) = self.sign(tool, args, options)?;
+        let (key_id, key) = self.inner.keys.signer(clock.now_ms()).ok_or(Misuse::NoKey)?;
+        let (message, sent) = self.sign((key_id, key), tool, args, options)?;
         let raw = transport.post(message).await?;
-        verifier.outcome(&raw, &sent, clock.now_ms())
+        verifier.outcome(key, &raw, &sent, clock.now_ms())
     }
 
     /// A signed message that was never sent before, and what its reply must repeat.
     fn sign<Args: CanonicalWrite + ?Sized>(
         &self,
+        (key_id, key): (&KeyId<'_>, &Key),
         tool: &ToolName<'_>,
         args: &Args,
         options: &CallOptions,
     ) -> Result<(Vec<u8>, SentRequest), ClientError> {
         let inner = &*self.inner;
+        let tool_digest = inner.pins.judge(tool, options.tool_digest.as_ref())?;
         let (request_id, nonce) = inner.entropy.ids()?;
         let request = Request {
             request_id,
             ts_ms: inner.clock.now_ms(),
             client_id: inner.client_id.borrowed(),
             server_id: inner.server_id.borrowed(),
-            key_id: inner.key_id.borrowed(),
+            key_id: key_id.borrowed(),
             nonce,
             tool: tool.borrowed(),
             args: ByReference(args),
             idempotency_key: options.idempotency_key.clone(),
-            tool_digest: options.tool_digest.clone(),
+            tool_digest,
             traceparent: options.traceparent.clone(),
         };
         let mut message = Vec::with_capacity(512);
-        let signature =
-            sign_request(&inner.verifier.key, &request, &mut Scratch::new(), &mut message)
-                .map_err(Misuse::Arguments)?;
+        let signature = sign_request(key, &request, &mut Scratch::new(), &mut message)
+            .map_err(Misuse::Arguments)?;
         let limit = inner.verifier.limits.max_message();
         if message.len() > limit {
             return Err(Misuse::TooLarge { bytes: message.len(), limit }.into());

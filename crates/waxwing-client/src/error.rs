@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use waxwing_core::message::Outcome;
-use waxwing_core::{CallError, InvalidId, WriteError};
+use waxwing_core::{CallError, InvalidId, ToolDigest, ToolName, WriteError};
 
 /// Why a call has no output.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,17 @@ pub enum ClientError {
     /// cancelled or waits for input.
     #[error("{}", explain(.0))]
     OtherStatus(Box<Outcome<'static>>),
+    /// A listed digest is not that of the definition beside it: the server is confused, and what it
+    /// would run under that digest is unknown.
+    #[error("{tool} is listed with digest {listed}, but its definition has {computed}")]
+    WrongDigest {
+        /// The tool.
+        tool: ToolName<'static>,
+        /// The digest that the server gave.
+        listed: ToolDigest<'static>,
+        /// The digest of the definition that it gave.
+        computed: ToolDigest<'static>,
+    },
     /// The verified output does not fit the caller's type.
     #[error("the output does not fit the type that was asked for: {0}")]
     Decode(serde_json::Error),
@@ -64,6 +75,17 @@ pub enum Misuse {
         bytes: usize,
         /// The limit of this client.
         limit: usize,
+    },
+    /// None of the client's keys is active and valid at this time.
+    #[error("none of the client's keys may sign now")]
+    NoKey,
+    /// Every tool must be pinned, and this one is not.
+    #[error(
+        "{tool} is not pinned, and only pinned tools may be called; look at its definition first"
+    )]
+    NotPinned {
+        /// The tool.
+        tool: ToolName<'static>,
     },
     /// The tool's name cannot be one.
     #[error("{0}")]

@@ -11,22 +11,22 @@ use crate::transport::RawReply;
 /// By what replies are judged.
 #[derive(Debug)]
 pub(crate) struct Verifier {
-    pub(crate) key: Key,
     pub(crate) limits: Limits,
     pub(crate) window: Window,
 }
 
 impl Verifier {
-    /// What became of the call that `sent` names.
+    /// What became of the call that `sent` names and `key` signed.
     pub(crate) fn outcome(
         &self,
+        key: &Key,
         raw: &RawReply,
         sent: &SentRequest,
         now_ms: i64,
     ) -> Result<Outcome<'static>, ClientError> {
-        match self.verify(raw, sent, now_ms) {
+        match self.verify(key, raw, sent, now_ms) {
             Err(Fault::OutsideWindow { distance_ms }) => self
-                .stale_from_afar(raw, sent, now_ms.saturating_add(distance_ms))
+                .stale_from_afar(key, raw, sent, now_ms.saturating_add(distance_ms))
                 .ok_or(Fault::OutsideWindow { distance_ms }),
             verdict => verdict,
         }
@@ -38,13 +38,13 @@ impl Verifier {
 
     fn verify(
         &self,
+        key: &Key,
         raw: &RawReply,
         sent: &SentRequest,
         now_ms: i64,
     ) -> Result<Outcome<'static>, Fault> {
-        let (key, window) = (&self.key, &self.window);
         let mut scratch = Scratch::new();
-        verify_reply(&raw.body, &self.limits, key, sent, now_ms, window, &mut scratch)
+        verify_reply(&raw.body, &self.limits, key, sent, now_ms, &self.window, &mut scratch)
             .map(|reply| reply.into_outcome().into_owned())
     }
 
@@ -53,11 +53,12 @@ impl Verifier {
     /// nobody could have known before the request was sent, so it cannot be an old one.
     fn stale_from_afar(
         &self,
+        key: &Key,
         raw: &RawReply,
         sent: &SentRequest,
         server_now_ms: i64,
     ) -> Option<Outcome<'static>> {
-        let outcome = self.verify(raw, sent, server_now_ms).ok()?;
+        let outcome = self.verify(key, raw, sent, server_now_ms).ok()?;
         server_time(&outcome).is_some().then_some(outcome)
     }
 }

@@ -8,6 +8,9 @@ use crate::replay::{Admission, NonceRecord, ReplayGuard};
 use crate::request::Verified;
 use crate::window::{Timeliness, Window};
 
+/// What a peer is told to wait when the guard cannot be reached, in milliseconds.
+const RETRY_AFTER_MS: u64 = 1_000;
+
 /// A verified request that is timely and was never seen before: the only thing that is dispatched.
 #[derive(Debug)]
 pub struct Admitted<'v, 'a> {
@@ -41,6 +44,14 @@ pub enum Rejection {
         /// Milliseconds after which there may be room.
         retry_after_ms: u64,
     },
+    /// The guard cannot reach where it keeps nonces.
+    #[error(
+        "whether this message was seen before cannot be told now; nothing was done, try again later"
+    )]
+    Unavailable {
+        /// Milliseconds after which it may be told.
+        retry_after_ms: u64,
+    },
 }
 
 impl Rejection {
@@ -57,7 +68,7 @@ impl Rejection {
                 }
             }
             Self::Replayed => CallError::new(ErrorCode::Replayed, self.to_string()),
-            Self::Overloaded { retry_after_ms } => {
+            Self::Overloaded { retry_after_ms } | Self::Unavailable { retry_after_ms } => {
                 CallError::new(ErrorCode::Overloaded, self.to_string())
                     .with_retry_after_ms(*retry_after_ms)
             }
@@ -68,10 +79,11 @@ impl Rejection {
 /// Judges the time of a verified request and spends its nonce.
 ///
 /// # Errors
-/// [`Rejection`]. The nonce is spent only by what is admitted.
-pub fn admit<'v, 'a>(
+/// [`Rejection`]. The nonce is spent only by what is admitted; after [`Rejection::Unavailable`] it may
+/// have been spent all the same, so that a retry needs a new one.
+pub async fn admit<'v, 'a>(
     verified: &'v Verified<'a>,
-    guard: &ReplayGuard,
+    guard: &dyn ReplayGuard,
     window: &Window,
     now_ms: i64,
 ) -> Result<Admitted<'v, 'a>, Rejection> {
@@ -85,7 +97,7 @@ pub fn admit<'v, 'a>(
         nonce: &verified.nonce,
         ts_ms: verified.ts_ms,
     };
-    match guard.admit(&record, now_ms) {
+    match guard.admit(&record, now_ms).await {
         Admission::Fresh => Ok(Admitted { verified }),
         Admission::Replayed => Err(Rejection::Replayed),
         Admission::Full => {
@@ -93,5 +105,6 @@ pub fn admit<'v, 'a>(
             Err(Rejection::Overloaded { retry_after_ms: window.span_ms().unsigned_abs() / 4 })
         }
         Admission::Forgotten => Err(stale),
+        Admission::Unavailable => Err(Rejection::Unavailable { retry_after_ms: RETRY_AFTER_MS }),
     }
 }

@@ -15,6 +15,11 @@ pub(crate) fn encode<const N: usize>(bytes: &[u8]) -> [u8; N] {
     text
 }
 
+/// The first 16 digits of a digest: enough to see whether two sides mean the same key.
+pub(crate) fn fingerprint(digest: &[u8]) -> String {
+    encode::<16>(digest.get(..8).unwrap_or_default()).map(char::from).iter().collect()
+}
+
 fn digit(value: u8) -> u8 {
     DIGITS.get(usize::from(value)).copied().unwrap_or(b'0')
 }
@@ -46,6 +51,10 @@ mod tests {
             let signature = Signature::new(std::str::from_utf8(&text).unwrap()).unwrap();
             assert_eq!(decode(&signature), Some([byte; 32]));
             assert_eq!(decode::<64>(&signature), None);
+            let text: [u8; 128] = encode(&[byte; 64]);
+            let long = Signature::new(std::str::from_utf8(&text).unwrap()).unwrap();
+            assert_eq!(decode(&long), Some([byte; 64]));
+            assert_eq!(decode::<32>(&long), None);
         }
     }
 }

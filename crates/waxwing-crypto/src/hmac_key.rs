@@ -8,6 +8,7 @@ use waxwing_core::Signature;
 
 use crate::hex;
 use crate::verdict::VerificationFailed;
+use crate::weak::{self, WeakKey};
 
 /// Hex digits of an HMAC-SHA256 signature.
 pub(crate) const SIGNATURE_DIGITS: usize = 64;
@@ -18,39 +19,16 @@ pub struct HmacKey {
     keyed: Hmac<Sha256>,
 }
 
-/// A secret that is too weak to be a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum WeakKey {
-    /// Fewer than [`HmacKey::MIN_LENGTH`] bytes.
-    #[error("a key needs at least {} bytes, this one has {length}", HmacKey::MIN_LENGTH)]
-    TooShort {
-        /// The bytes it has.
-        length: usize,
-    },
-    /// All bytes are equal, or a short pattern repeats.
-    #[error("a key must be random; this one repeats a pattern of {period} bytes")]
-    Repeats {
-        /// The bytes of the pattern.
-        period: usize,
-    },
-}
-
 impl HmacKey {
     /// Bytes a secret must have: the output length of the hash (RFC 2104 §3).
-    pub const MIN_LENGTH: usize = 32;
+    pub const MIN_LENGTH: usize = weak::MIN_LENGTH;
 
     /// Takes a secret.
     ///
     /// # Errors
-    /// [`WeakKey`] when it is too short, or a pattern of at most eight bytes repeated.
+    /// [`WeakKey`] when it is too short, a pattern of at most eight bytes repeated, or a placeholder.
     pub fn new(secret: &[u8]) -> Result<Self, WeakKey> {
-        if secret.len() < Self::MIN_LENGTH {
-            return Err(WeakKey::TooShort { length: secret.len() });
-        }
-        if let Some(period) = (1..=8).find(|period| repeats(secret, *period)) {
-            return Err(WeakKey::Repeats { period });
-        }
+        weak::check(secret)?;
         // HMAC takes a key of any length (RFC 2104 §2); the error type is that of other MACs.
         let keyed =
             Hmac::new_from_slice(secret).map_err(|_| WeakKey::TooShort { length: secret.len() })?;
@@ -65,12 +43,20 @@ impl HmacKey {
         mac
     }
 
+    pub(crate) fn tag(&self, text: &[u8]) -> [u8; 32] {
+        self.mac([text, b""]).finalize().into_bytes().into()
+    }
+
     pub(crate) fn sign(&self, parts: [&[u8]; 2]) -> [u8; SIGNATURE_DIGITS] {
         hex::encode(&self.mac(parts).finalize().into_bytes())
     }
 
-    /// Compares in constant time. A signature of another length costs the same hash.
-    pub(crate) fn verify(
+    /// Whether `signature` is this key's over the two parts, one behind the other. Compares in constant
+    /// time; a signature of another length costs the same hash.
+    ///
+    /// # Errors
+    /// [`VerificationFailed`] when it is not.
+    pub fn verify(
         &self,
         parts: [&[u8]; 2],
         signature: &Signature<'_>,
@@ -88,13 +74,8 @@ impl HmacKey {
     /// neither the key nor a hash of it can be had (wire.md §6).
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let full = self.sign([b"waxwing/1 fingerprint", b""]);
-        full.iter().take(16).map(|digit| char::from(*digit)).collect()
+        hex::fingerprint(&self.tag(b"waxwing/1 fingerprint"))
     }
-}
-
-fn repeats(secret: &[u8], period: usize) -> bool {
-    secret.iter().zip(secret.iter().skip(period)).all(|(a, b)| a == b)
 }
 
 impl fmt::Debug for HmacKey {
@@ -104,22 +85,18 @@ impl fmt::Debug for HmacKey {
 }
 
 #[cfg(test)]
+mod published;
+
+#[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn weak_secrets_are_refused() {
-        assert_eq!(HmacKey::new(&[1; 31]).unwrap_err(), WeakKey::TooShort { length: 31 });
-        assert_eq!(HmacKey::new(&[0; 32]).unwrap_err(), WeakKey::Repeats { period: 1 });
-        assert_eq!(HmacKey::new(&b"abcd".repeat(8)).unwrap_err(), WeakKey::Repeats { period: 4 });
-        assert!(HmacKey::new(b"0123456789abcdef0123456789abcdef").is_ok());
-    }
 
     #[test]
     fn a_key_shows_nothing_of_its_secret() {
         let key = HmacKey::new(b"0123456789abcdef0123456789abcdef").unwrap();
         assert_eq!(format!("{key:?}"), "HmacKey(secret)");
         assert_eq!(key.fingerprint().len(), 16);
+        assert_eq!(HmacKey::new(&[0; 32]).unwrap_err(), WeakKey::Repeats { period: 1 });
     }
 
     #[test]

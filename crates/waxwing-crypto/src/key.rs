@@ -3,34 +3,32 @@
 
 use waxwing_core::Signature;
 
+use crate::ed25519::{self, Ed25519Key};
 use crate::hmac_key::{self, HmacKey};
+use crate::signature_text::SignatureText;
 use crate::verdict::VerificationFailed;
 
-/// A key that signs and verifies.
+/// What one side holds of a key that it shares with the other: it signs what this side sends and
+/// verifies what it receives.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Key {
-    /// `hmac-sha256`.
+    /// `hmac-sha256`: one secret does both, on both sides.
     HmacSha256(HmacKey),
-}
-
-/// A signature's hex digits, of whichever algorithm.
-pub(crate) struct SignatureText {
-    digits: [u8; hmac_key::SIGNATURE_DIGITS],
-}
-
-impl SignatureText {
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.digits
-    }
+    /// `ed25519`: one's own secret signs, the other side's public key verifies.
+    Ed25519(Ed25519Key),
 }
 
 impl Key {
+    /// The names of all algorithms (wire.md §4).
+    pub const ALGORITHMS: [&'static str; 2] = ["hmac-sha256", "ed25519"];
+
     /// The name of its algorithm, as key files spell it.
     #[must_use]
     pub const fn algorithm(&self) -> &'static str {
         match self {
             Self::HmacSha256(_) => "hmac-sha256",
+            Self::Ed25519(_) => "ed25519",
         }
     }
 
@@ -39,22 +37,26 @@ impl Key {
     pub fn fingerprint(&self) -> String {
         match self {
             Self::HmacSha256(key) => key.fingerprint(),
+            Self::Ed25519(key) => key.fingerprint().to_owned(),
         }
     }
 
-    /// Hex digits of its signatures.
+    /// Hex digits of its signatures, whichever side signs.
     pub(crate) const fn signature_digits(&self) -> usize {
         match self {
             Self::HmacSha256(_) => hmac_key::SIGNATURE_DIGITS,
+            Self::Ed25519(_) => ed25519::SIGNATURE_DIGITS,
         }
     }
 
     pub(crate) fn sign(&self, parts: [&[u8]; 2]) -> SignatureText {
         match self {
-            Self::HmacSha256(key) => SignatureText { digits: key.sign(parts) },
+            Self::HmacSha256(key) => SignatureText::HmacSha256(key.sign(parts)),
+            Self::Ed25519(key) => SignatureText::Ed25519(key.sign(parts)),
         }
     }
 
+    #[inline]
     pub(crate) fn verify(
         &self,
         parts: [&[u8]; 2],
@@ -62,6 +64,7 @@ impl Key {
     ) -> Result<(), VerificationFailed> {
         match self {
             Self::HmacSha256(key) => key.verify(parts, signature),
+            Self::Ed25519(key) => key.verify(parts, signature),
         }
     }
 }
@@ -69,5 +72,11 @@ impl Key {
 impl From<HmacKey> for Key {
     fn from(key: HmacKey) -> Self {
         Self::HmacSha256(key)
+    }
+}
+
+impl From<Ed25519Key> for Key {
+    fn from(key: Ed25519Key) -> Self {
+        Self::Ed25519(key)
     }
 }

@@ -29,7 +29,7 @@
 //! ring.insert("agent-7".parse()?, "k1".parse()?, key()?.into());
 //! let mut scratch = Scratch::new();
 //! let verified = verify_request(
-//!     &message, &Limits::default(), &"sums.example".parse()?, &ring, &mut scratch,
+//!     &message, &Limits::default(), &"sums.example".parse()?, &ring, 1_790_000_000_100, &mut scratch,
 //! )?;
 //! assert_eq!(verified.tool.as_str(), "batch_sum");
 //! assert_eq!(verified.signature().as_str(), sent.as_str());
@@ -37,22 +37,35 @@
 //! ```
 
 mod admission;
+pub mod audit;
+mod chain;
+mod decoy;
+mod ed25519;
 mod hex;
 mod hmac_key;
 mod key;
+mod record;
 mod replay;
 mod reply;
 mod request;
 mod ring;
+mod signature_text;
+mod sync;
 mod verdict;
+mod weak;
 mod window;
 
 pub use admission::{Admitted, Rejection, admit};
-pub use hmac_key::{HmacKey, WeakKey};
+pub use chain::KeyChain;
+pub use decoy::Decoy;
+pub use ed25519::{Ed25519Key, Ed25519PublicKey, Ed25519SigningKey, InvalidPublicKey};
+pub use hmac_key::HmacKey;
 pub use key::Key;
-pub use replay::{Admission, Capacity, NonceRecord, ReplayGuard};
+pub use record::{KeyRecord, KeyState, NeverValid, Validity};
+pub use replay::{Admission, Capacity, MemoryReplayGuard, NonceRecord, ReplayGuard};
 pub use reply::{ReplyFault, SentRequest, VerifiedReply, sign_reply, verify_reply};
 pub use request::{RequestFault, Verified, sign_request, verify_request};
 pub use ring::KeyRing;
 pub use verdict::VerificationFailed;
+pub use weak::WeakKey;
 pub use window::{Timeliness, Window};

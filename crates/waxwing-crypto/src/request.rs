@@ -7,8 +7,8 @@ use waxwing_core::{
     CallError, CanonicalJson, ErrorCode, Limits, Scratch, ServerId, Signature, WriteError,
 };
 
-use crate::key::{Key, SignatureText};
-use crate::ring::{Found, KeyRing};
+use crate::key::Key;
+use crate::ring::KeyRing;
 
 /// A request whose signature has been verified with a key of the client it names, for this server.
 /// Its time and nonce have not been judged yet: that is [`admit`](crate::admit).
@@ -50,7 +50,8 @@ pub enum RequestFault {
     /// Meant for another server.
     #[error("this request is meant for another server")]
     WrongServer,
-    /// Unknown client, unknown key or wrong signature: they are told apart nowhere.
+    /// Unknown client, unknown key, a key that is revoked, not yet valid or expired, or a wrong
+    /// signature: they are told apart nowhere.
     #[error("the client, the key or the signature is not known here")]
     Unauthenticated,
 }
@@ -98,8 +99,9 @@ pub fn sign_request<A: CanonicalWrite>(
     Ok(digits.to_signature())
 }
 
-/// Reads a request and verifies its signature. A canonical message is verified where it stands:
-/// nothing is copied or allocated.
+/// Reads a request and verifies its signature with the key it names, if that may be used at `now_ms`
+/// (milliseconds since the Unix epoch, by the server's clock). A canonical message under an HMAC key is
+/// verified where it stands: nothing is copied or allocated.
 ///
 /// # Errors
 /// [`RequestFault`], in the order of wire.md §5: JSON, shape, audience, then key and signature alike.
@@ -109,6 +111,7 @@ pub fn verify_request<'a>(
     limits: &Limits,
     server_id: &ServerId<'_>,
     ring: &'a KeyRing,
+    now_ms: i64,
     scratch: &'a mut Scratch,
 ) -> Result<Verified<'a>, RequestFault> {
     let unverified = Request::read(bytes, limits, scratch)?;
@@ -116,19 +119,10 @@ pub fn verify_request<'a>(
     if claim.server_id.as_str() != server_id.as_str() {
         return Err(RequestFault::WrongServer);
     }
-    let found = ring.find_or_decoy(&claim.client_id, &claim.key_id);
-    let (Found::Key(key) | Found::Decoy(key)) = found;
-    let verdict = key.verify(unverified.signed().map(str::as_bytes), unverified.signature());
-    match (found, verdict) {
-        (Found::Key(key), Ok(())) => Ok(Verified { key, checked: unverified }),
-        _ => Err(RequestFault::Unauthenticated),
-    }
-}
-
-impl SignatureText {
-    pub(crate) fn to_signature(&self) -> Signature<'static> {
-        let text = String::from_utf8_lossy(self.as_bytes()).into_owned();
-        #[expect(clippy::expect_used, reason = "hex::encode writes nothing but hex digits")]
-        Signature::new(text).expect("hex digits")
+    let name = (&claim.client_id, &claim.key_id);
+    let parts = unverified.signed().map(str::as_bytes);
+    match ring.verify(name, parts, unverified.signature(), now_ms) {
+        Some(key) => Ok(Verified { key, checked: unverified }),
+        None => Err(RequestFault::Unauthenticated),
     }
 }

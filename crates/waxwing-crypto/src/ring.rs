@@ -1,76 +1,144 @@
-//! The keys a server knows, by client and key id.
+//! The keys a server knows, by client and key id, found in the same time whether they are there or not.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 
-use waxwing_core::{ClientId, KeyId};
+use waxwing_core::{ClientId, KeyId, Signature};
 
+use crate::decoy::{Decoy, Ed25519Use};
 use crate::key::Key;
+use crate::record::KeyRecord;
 
-/// The keys of all clients, and a decoy that takes the work of a key that does not exist, so that an
-/// unknown client and a wrong signature cannot be told apart by their time.
+/// The keys of all clients, and a decoy that takes the work where none of them can.
+///
+/// A claim is never found missing: a search by the hash of its names ends at some key, which verifies the
+/// signature. Only then, and only if it holds, are the names compared. So an unknown client, an unknown
+/// key, one that may not be used and a wrong signature take the same steps and the same time.
 #[derive(Debug)]
 pub struct KeyRing {
-    clients: HashMap<ClientId<'static>, ClientKeys, BuildHasherDefault<NameHasher>>,
-    decoy: Key,
+    /// The hash of each entry's names, in rising order.
+    hashes: Vec<u64>,
+    entries: Vec<Entry>,
+    decoy: Decoy,
+    ed25519: Ed25519Use,
 }
 
-/// A client has one key, or two while it changes from one to the other.
-#[derive(Debug, Default)]
-struct ClientKeys(Vec<(KeyId<'static>, Key)>);
+#[derive(Debug)]
+struct Entry {
+    client: ClientId<'static>,
+    record: KeyRecord,
+}
 
-/// A key to verify with: a real one, or the decoy.
-pub(crate) enum Found<'r> {
-    Key(&'r Key),
-    Decoy(&'r Key),
+impl Entry {
+    fn is(&self, client: &ClientId<'_>, key_id: &KeyId<'_>) -> bool {
+        self.client.as_str() == client.as_str() && self.record.key_id().as_str() == key_id.as_str()
+    }
 }
 
 impl KeyRing {
-    /// An empty ring with a decoy, which should be a random key that nobody else knows.
+    /// An empty ring with a decoy.
     #[must_use]
-    pub fn new(decoy: Key) -> Self {
-        Self { clients: HashMap::default(), decoy }
+    pub const fn new(decoy: Decoy) -> Self {
+        Self { hashes: Vec::new(), entries: Vec::new(), decoy, ed25519: Ed25519Use::Unused }
     }
 
-    /// Adds a key and gives back the one it replaces.
+    /// Adds an active key without bounds in time, and gives back the one it replaces.
     pub fn insert(
         &mut self,
         client: ClientId<'static>,
         key_id: KeyId<'static>,
         key: Key,
-    ) -> Option<Key> {
-        let ClientKeys(keys) = self.clients.entry(client).or_default();
-        match keys.iter_mut().find(|(id, _)| *id == key_id) {
-            Some((_, old)) => Some(std::mem::replace(old, key)),
-            None => {
-                keys.push((key_id, key));
+    ) -> Option<KeyRecord> {
+        self.insert_record(client, KeyRecord::new(key_id, key))
+    }
+
+    /// Adds a key of a client, and gives back the one of the same name that it replaces.
+    pub fn insert_record(
+        &mut self,
+        client: ClientId<'static>,
+        record: KeyRecord,
+    ) -> Option<KeyRecord> {
+        if matches!(record.key(), Key::Ed25519(_)) {
+            self.ed25519 = Ed25519Use::Used;
+        }
+        let hash = hash(&client, record.key_id());
+        let at = self.nearest(hash, &client, record.key_id());
+        match self.entries.get_mut(at) {
+            Some(old) if old.is(&client, record.key_id()) => {
+                Some(std::mem::replace(&mut old.record, record))
+            }
+            _ => {
+                let place = self.hashes.partition_point(|other| *other < hash);
+                self.hashes.insert(place, hash);
+                self.entries.insert(place, Entry { client, record });
                 None
             }
         }
     }
 
-    /// The key of a client.
+    /// The record of a key.
     #[must_use]
-    pub fn find(&self, client: &ClientId<'_>, key_id: &KeyId<'_>) -> Option<&Key> {
-        let ClientKeys(keys) = self.clients.get(client.as_str())?;
-        keys.iter().find(|(id, _)| id.as_str() == key_id.as_str()).map(|(_, key)| key)
+    pub fn find(&self, client: &ClientId<'_>, key_id: &KeyId<'_>) -> Option<&KeyRecord> {
+        let entry = self.entries.get(self.nearest(hash(client, key_id), client, key_id))?;
+        entry.is(client, key_id).then_some(&entry.record)
     }
 
-    /// How many keys there are.
+    /// How many keys there are, in whichever state.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.clients.values().map(|ClientKeys(keys)| keys.len()).sum()
+        self.entries.len()
     }
 
     /// Whether there is no key: every request is then refused.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.clients.is_empty()
+        self.entries.is_empty()
     }
 
-    pub(crate) fn find_or_decoy(&self, client: &ClientId<'_>, key_id: &KeyId<'_>) -> Found<'_> {
-        self.find(client, key_id).map_or(Found::Decoy(&self.decoy), Found::Key)
+    /// The key that made `signature` over `parts`, if it is the one named and may be used at `now_ms`.
+    /// Every other case costs what a wrong signature of that length does; see [`Decoy`].
+    #[inline]
+    pub(crate) fn verify(
+        &self,
+        (client, key_id): (&ClientId<'_>, &KeyId<'_>),
+        parts: [&[u8]; 2],
+        signature: &Signature<'_>,
+        now_ms: i64,
+    ) -> Option<&Key> {
+        let entry = self.entries.get(self.nearest(hash(client, key_id), client, key_id));
+        let key = entry.map(|entry| entry.record.key());
+        let verdict = match key.filter(|key| key.signature_digits() == signature.as_str().len()) {
+            Some(key) => key.verify(parts, signature),
+            None => self.decoy.verify(parts, signature, self.ed25519),
+        };
+        let named = entry.filter(|entry| verdict.is_ok() && entry.is(client, key_id))?;
+        named.record.to_verify(now_ms)
     }
+
+    /// Where the entry of that hash stands, or if there is none some other; 0 in an empty ring. The
+    /// number of steps depends on the number of keys alone.
+    #[inline]
+    fn nearest(&self, hash: u64, client: &ClientId<'_>, key_id: &KeyId<'_>) -> usize {
+        let (mut at, mut size) = (0, self.hashes.len());
+        while size > 1 {
+            let middle = at + size / 2;
+            let reached = self.hashes.get(middle).is_some_and(|other| *other <= hash);
+            at = if reached { middle } else { at };
+            size -= size / 2;
+        }
+        // Other names of the same hash: nobody will live to see them.
+        while at > 0
+            && self.hashes.get(at - 1) == Some(&hash)
+            && self.entries.get(at).is_some_and(|entry| !entry.is(client, key_id))
+        {
+            at -= 1;
+        }
+        at
+    }
+}
+
+#[inline]
+fn hash(client: &ClientId<'_>, key_id: &KeyId<'_>) -> u64 {
+    BuildHasherDefault::<NameHasher>::default().hash_one((client.as_str(), key_id.as_str()))
 }
 
 /// Eight bytes at a time by multiplication. Nobody but the operator puts names in, so nobody can choose
@@ -104,27 +172,41 @@ mod tests {
     use super::*;
     use crate::HmacKey;
 
-    fn key(seed: u8) -> Key {
+    fn key(seed: u8) -> HmacKey {
         let secret: Vec<u8> = (0..32).map(|i| i ^ seed).collect();
-        HmacKey::new(&secret).unwrap().into()
+        HmacKey::new(&secret).unwrap()
     }
 
     #[test]
     fn each_key_is_found_under_its_own_name_only() {
-        let mut ring = KeyRing::new(key(0xff));
+        let mut ring = KeyRing::new(key(0xff).into());
         for n in 0..500 {
             let client: ClientId<'static> = format!("agent-{n}").parse().unwrap();
             for id in ["k1", "k2"] {
-                assert!(ring.insert(client.clone(), id.parse().unwrap(), key(1)).is_none());
+                assert!(ring.insert(client.clone(), id.parse().unwrap(), key(1).into()).is_none());
             }
         }
         assert_eq!(ring.len(), 1000);
-        assert!(ring.insert("agent-3".parse().unwrap(), "k1".parse().unwrap(), key(2)).is_some());
+        let again = ring.insert("agent-3".parse().unwrap(), "k1".parse().unwrap(), key(2).into());
+        assert!(again.is_some());
         assert_eq!(ring.len(), 1000);
         let found = |client: &str, id: &str| {
             ring.find(&ClientId::new(client).unwrap(), &KeyId::new(id).unwrap()).is_some()
         };
         assert!(found("agent-499", "k2"));
         assert!(!found("agent-500", "k2") && !found("agent-1", "k3"));
+
+        // Even if all names had one hash.
+        let same = hash(&"agent-1".parse().unwrap(), &"k1".parse().unwrap());
+        ring.hashes.fill(same);
+        let first = ("agent-1".parse().unwrap(), "k1".parse().unwrap());
+        assert!(ring.find(&first.0, &first.1).is_some());
+    }
+
+    #[test]
+    fn an_empty_ring_knows_nobody() {
+        let ring = KeyRing::new(key(0xff).into());
+        assert!(ring.is_empty());
+        assert!(ring.find(&"agent-1".parse().unwrap(), &"k1".parse().unwrap()).is_none());
     }
 }

@@ -24,6 +24,7 @@ use waxwing_core::{ClientId, JobId};
 use crate::backoff::{Backoff, Jitter};
 use crate::input::{Answered, Answers};
 use crate::job::{CancelRequest, NewJob, Snapshot};
+use crate::observer::{Observer, Unobserved};
 use crate::runner::Runner;
 use crate::store::{CancelVerdict, Started, Store, StoreError};
 pub(crate) use held::Reports;
@@ -58,6 +59,8 @@ pub struct EngineConfig {
     pub backoff: Backoff,
     /// Seeds the jitter of the back-off; give each process a number of its own.
     pub jitter_seed: u64,
+    /// Hears what the engine does; [`Unobserved`] by default.
+    pub observer: Arc<dyn Observer>,
 }
 
 impl Default for EngineConfig {
@@ -73,6 +76,7 @@ impl Default for EngineConfig {
             cancel_grace: Duration::from_millis(200),
             backoff: Backoff::default(),
             jitter_seed: 0,
+            observer: Arc::new(Unobserved),
         }
     }
 }

@@ -11,6 +11,7 @@ mod engine;
 mod input;
 mod job;
 mod memory;
+mod observer;
 pub mod record;
 mod runner;
 pub mod settlement;
@@ -27,9 +28,10 @@ pub use job::{
     Snapshot,
 };
 pub use memory::MemoryStore;
+pub use observer::{AttemptEnd, Observer, Unobserved};
 pub use runner::{JobContext, JobFailure, Retry, RunOutcome, Runner};
 pub use store::{
     Admission, Beat, BeatVerdict, Bound, Bounds, CancelVerdict, Census, Claim, Claimed, Durability,
-    Filter, Listed, Outcome, Page, PurgeVerdict, RequeueVerdict, Seen, Settle, SettleVerdict,
-    Started, Store, StoreError, StoreInfo, Swept, Ticket,
+    Filter, Inspected, Listed, Outcome, Page, PurgeVerdict, RequeueVerdict, Seen, Settle,
+    SettleVerdict, Sharing, Started, Store, StoreError, StoreInfo, Swept, TOLD_WITHIN, Ticket,
 };

@@ -4,6 +4,7 @@
 mod guard;
 mod table;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ use crate::input::{Answered, Answers};
 use crate::job::{CancelRequest, NewJob, NonceRecord, Snapshot};
 use crate::store::{
     Admission, Beat, BeatVerdict, Bounds, CancelVerdict, Census, Claim, Claimed, Durability,
-    Filter, Page, PurgeVerdict, RequeueVerdict, Seen, Settle, SettleVerdict, Started, Store,
-    StoreError, StoreInfo, Swept,
+    Filter, Inspected, Page, PurgeVerdict, RequeueVerdict, Seen, Settle, SettleVerdict, Sharing,
+    Started, Store, StoreError, StoreInfo, Swept,
 };
 use guard::Guard;
 use table::Table;
@@ -36,6 +37,7 @@ pub struct MemoryStore {
 struct State {
     table: Table,
     guard: Guard,
+    marks: HashMap<String, i64>,
 }
 
 impl MemoryStore {
@@ -114,6 +116,10 @@ impl Store for MemoryStore {
         }
     }
 
+    fn sharing(&self) -> Sharing {
+        Sharing::Alone
+    }
+
     async fn admit(&self, nonces: Vec<NonceRecord>) -> Result<Vec<Admission>, StoreError> {
         Ok(self.commit(|state, now| {
             let admit = |nonce: &NonceRecord| {
@@ -125,6 +131,13 @@ impl Store for MemoryStore {
             };
             nonces.iter().map(admit).collect()
         }))
+    }
+
+    async fn raise_mark(&self, name: &str, at_least: i64) -> Result<Option<i64>, StoreError> {
+        let mut state = self.lock();
+        let mark = state.marks.entry(name.to_owned()).or_insert(at_least);
+        *mark = (*mark).max(at_least);
+        Ok(Some(*mark))
     }
 
     async fn start(&self, jobs: Vec<NewJob>) -> Result<Vec<Started>, StoreError> {
@@ -207,6 +220,10 @@ impl Store for MemoryStore {
 
     async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
         Ok(self.lock().table.list(&filter, self.clock.now_ms()))
+    }
+
+    async fn inspect(&self, id: &JobId<'_>) -> Result<Option<Inspected>, StoreError> {
+        Ok(self.lock().table.inspect(id, self.clock.now_ms()))
     }
 
     async fn census(&self) -> Result<Census, StoreError> {

@@ -201,6 +201,15 @@ impl Life {
         self.failures.saturating_add(1)
     }
 
+    /// How long the job has been ready for a worker; zero when it is not.
+    #[must_use]
+    pub const fn waited(&self, now_ms: u64) -> Duration {
+        match self.stage {
+            Stage::Queued { ready_ms } => Duration::from_millis(now_ms.saturating_sub(ready_ms)),
+            _ => Duration::ZERO,
+        }
+    }
+
     const fn moved_to(self, stage: Stage) -> Self {
         Self { stage, version: self.version + 1, ..self }
     }

@@ -20,8 +20,13 @@ use waxwing_core::{ClientId, JobId};
 use crate::input::{Answered, Answers};
 use crate::job::{CancelRequest, NewJob, NonceRecord, Snapshot};
 pub use client::{Admission, Bound, CancelVerdict, Started};
-pub use operate::{Census, Filter, Listed, Page, PurgeVerdict, RequeueVerdict, Seen, Swept};
+pub use operate::{
+    Census, Filter, Inspected, Listed, Page, PurgeVerdict, RequeueVerdict, Seen, Swept,
+};
 pub use work::{Beat, BeatVerdict, Claim, Claimed, Outcome, Settle, SettleVerdict, Ticket};
+
+/// How long after a job has moved a [`Store::changed`] that waits for it may still be silent.
+pub const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 /// Where jobs live. Calls may be dropped at any await: what they asked for may then have happened
 /// or not, but never in part.
@@ -30,9 +35,23 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// What kind of store this is and what it promises about restarts.
     fn info(&self) -> StoreInfo;
 
+    /// Whether servers elsewhere work over the same store; [`Sharing::Replicas`] by default, which is
+    /// the careful answer.
+    fn sharing(&self) -> Sharing {
+        Sharing::Replicas
+    }
+
     /// Spends nonces: each is Fresh once within the time it is kept. Full means that a bound is
     /// reached and nothing was stored; a nonce still kept is never forgotten to make room.
     async fn admit(&self, nonces: Vec<NonceRecord>) -> Result<Vec<Admission>, StoreError>;
+
+    /// Raises the mark of this name to `at_least`, if it is lower, and gives its height: the greatest
+    /// that any process ever asked for. A mark never sinks, and is as durable as a job. `None`, which
+    /// is the default: this store keeps no marks.
+    async fn raise_mark(&self, name: &str, at_least: i64) -> Result<Option<i64>, StoreError> {
+        let _ = (name, at_least);
+        Ok(None)
+    }
 
     /// Starts jobs. For each, in this order and in one commit: its nonce is spent, its idempotency
     /// key is looked up or kept, the bounds are checked, the job is stored. Replayed and Full store
@@ -80,7 +99,8 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     async fn sweep(&self, limit: usize) -> Result<Swept, StoreError>;
 
     /// Those of the jobs whose version is no longer the one seen, or that are unknown; waits up to
-    /// `wait` for the first. May return late or empty-handed, never with a job that has not moved.
+    /// `wait` for the first, and tells it within [`TOLD_WITHIN`] of its commit. May come back
+    /// empty-handed before its time, never with a job that has not moved.
     async fn changed(
         &self,
         seen: &[Seen],
@@ -89,6 +109,24 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     /// Jobs for an operator, oldest first, a page at a time. Expired jobs are left out.
     async fn list(&self, filter: Filter) -> Result<Page, StoreError>;
+
+    /// A job by its id alone, for an operator; `None` when it never was or has expired. By default
+    /// it is looked for in [`Store::list`], page by page, and its input is not told: a store with
+    /// an index of ids does better.
+    async fn inspect(&self, id: &JobId<'_>) -> Result<Option<Inspected>, StoreError> {
+        let mut filter = Filter { limit: 500, ..Filter::default() };
+        loop {
+            let Page { jobs, next } = self.list(filter.clone()).await?;
+            if let Some(listed) = jobs.into_iter().find(|job| job.id.as_str() == id.as_str()) {
+                let snapshot = self.get(&listed.owner, id).await?;
+                return Ok(snapshot.map(|snapshot| Inspected { snapshot, listed, input: None }));
+            }
+            match next {
+                Some(_) => filter.after = next,
+                None => return Ok(None),
+            }
+        }
+    }
 
     /// How many jobs there are in each unfinished stage: for an operator's gauges.
     async fn census(&self) -> Result<Census, StoreError>;
@@ -136,6 +174,16 @@ pub struct StoreInfo {
     pub durability: Durability,
     /// One line for the log: where, which version.
     pub detail: String,
+}
+
+/// Who works over a store, as a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "callers must decide about each")]
+pub enum Sharing {
+    /// One process at a time.
+    Alone,
+    /// Several, on one machine or on many.
+    Replicas,
 }
 
 /// What an acknowledged write survives.

@@ -1,8 +1,18 @@
-//! Who may call what: step 9 of wire.md §5, the one place where it is decided.
+//! Who may call what, and with which arguments: steps 9 and 11 of wire.md §5, the one place where it
+//! is decided.
+
+mod pattern;
+mod review;
+mod rules;
 
 use std::fmt;
 
-use waxwing_core::ClientId;
+use waxwing_core::{CanonicalJson, ClientId};
+use waxwing_tools::Violations;
+
+pub use pattern::{InvalidPattern, ToolPattern};
+pub use review::RuleFinding;
+pub use rules::{AllowRule, AllowRules};
 
 /// Decides whether a client may use a tool. The client is the verified one, never a claim.
 ///
@@ -11,6 +21,18 @@ use waxwing_core::ClientId;
 pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
     /// Whether `client` may use the tool named `tool`.
     fn judge(&self, client: &ClientId<'_>, tool: &str) -> Access;
+
+    /// Whether `client`, which may use `tool`, may use it with `args`. Asked when the arguments have
+    /// passed the tool's own schema; every arguments by default.
+    fn judge_args(
+        &self,
+        client: &ClientId<'_>,
+        tool: &str,
+        args: &CanonicalJson<'_>,
+    ) -> ArgsAccess {
+        let _ = (client, tool, args);
+        ArgsAccess::Allowed
+    }
 }
 
 /// The verdict.
@@ -21,6 +43,19 @@ pub enum Access {
     Allowed,
     /// The call ends with `forbidden`; the listing and the hints leave the tool out.
     Denied,
+}
+
+/// The verdict on the arguments of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ArgsAccess {
+    /// The call goes on.
+    Allowed,
+    /// The call ends with `forbidden`, as if the tool were denied.
+    Denied,
+    /// The call ends with `forbidden`, and the client is told what of its arguments goes beyond what
+    /// it may send.
+    Beyond(Violations),
 }
 
 /// Lets every client whose key is in the ring use every tool: the default.

@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use waxwing_core::{Limits, ServerId};
-use waxwing_crypto::{Capacity, KeyRing, ReplayGuard, Window};
-use waxwing_jobs::{EngineConfig, Store};
+use waxwing_crypto::audit::AuditKey;
+use waxwing_crypto::{Capacity, Window};
+use waxwing_jobs::{EngineConfig, Store, StoreError};
 use waxwing_tools::{Registry, SchemaFault};
 
+use crate::audit::{AuditOptions, AuditSink, Unopened};
 use crate::authorizer::{AllowAll, Authorizer};
 use crate::environment::{Environment, SystemEnvironment};
+use crate::guard::{Plan, ReplayPolicy};
 use crate::http::hosts::Hosts;
+use crate::key_rings::KeyRings;
 use crate::reserved::Reserved;
 use crate::run::{BoundServer, Prepared};
 use crate::settings::{HttpLimits, JobPolicy};
@@ -24,28 +28,30 @@ use crate::settings::{HttpLimits, JobPolicy};
 pub struct Server;
 
 impl Server {
-    /// A server of this id, which knows these keys, offers these tools and keeps its jobs there.
+    /// A server of this id, which knows these keys (a [`KeyRings`] to change them later), offers these tools and keeps its jobs there.
     /// The registry must have been built for the same id.
     #[must_use]
     pub fn builder(
         server_id: ServerId<'static>,
-        ring: impl Into<Arc<KeyRing>>,
+        rings: impl Into<KeyRings>,
         registry: impl Into<Arc<Registry>>,
         store: Arc<dyn Store>,
     ) -> ServerBuilder {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         ServerBuilder {
             server_id,
-            ring: ring.into(),
+            rings: rings.into(),
             registry: registry.into(),
             store,
             limits: Limits::DEFAULT,
             window: Window::DEFAULT,
             replay: Capacity::default(),
+            replay_policy: ReplayPolicy::Auto,
             http: HttpLimits::DEFAULT,
             jobs: JobPolicy::DEFAULT,
             engine: EngineConfig::default(),
             authorizer: Box::new(AllowAll),
+            audit: None,
             environment: Arc::new(SystemEnvironment),
             listen: loopback,
             admin_listen: loopback,
@@ -60,16 +66,18 @@ impl Server {
 #[derive(Debug)]
 pub struct ServerBuilder {
     server_id: ServerId<'static>,
-    ring: Arc<KeyRing>,
+    rings: KeyRings,
     registry: Arc<Registry>,
     store: Arc<dyn Store>,
     limits: Limits,
     window: Window,
     replay: Capacity,
+    replay_policy: ReplayPolicy,
     http: HttpLimits,
     jobs: JobPolicy,
     engine: EngineConfig,
     authorizer: Box<dyn Authorizer>,
+    audit: Option<Unopened>,
     environment: Arc<dyn Environment>,
     listen: SocketAddr,
     admin_listen: SocketAddr,
@@ -102,9 +110,15 @@ pub enum BindError {
         /// What was given.
         text: String,
     },
+    /// The outside world's: no thread for the audit log.
+    #[error("the audit log has no thread to run on")]
+    Audit(#[source] io::Error),
     /// The caller's fault: the registry was built for another server, so its digests are wrong.
     #[error("the registry was built for another server id")]
     ForeignRegistry,
+    /// The outside world's: the store does not tell where the last replay guard left off.
+    #[error("the replay guard cannot start")]
+    Guard(#[source] StoreError),
     /// A fault of this crate.
     #[error("the schemas of the reserved tools break a rule")]
     Reserved(#[source] SchemaFault),
@@ -122,6 +136,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn window(mut self, window: Window) -> Self {
         self.window = window;
+        self
+    }
+
+    /// Where nonces are kept (wire.md §5); by default as the store asks for.
+    #[must_use]
+    pub fn replay_policy(mut self, policy: ReplayPolicy) -> Self {
+        self.replay_policy = policy;
         self
     }
 
@@ -157,6 +178,14 @@ impl ServerBuilder {
     #[must_use]
     pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
         self.authorizer = Box::new(authorizer);
+        self
+    }
+
+    /// Writes a line for every call with a true signature, durable before the reply leaves, and counts
+    /// the refusals; none by default. `key` keys what is in the lines.
+    #[must_use]
+    pub fn audit(mut self, sink: impl AuditSink, key: AuditKey, options: AuditOptions) -> Self {
+        self.audit = Some(Unopened { sink: Box::new(sink), key, options });
         self
     }
 
@@ -207,7 +236,8 @@ impl ServerBuilder {
 
     /// Binds both listeners. From now on clients can connect; they are answered by
     /// [`BoundServer::run`]. Messages that are older than this moment are refused as `stale`, since
-    /// nobody knows whether they were seen before (wire.md §5).
+    /// nobody knows whether they were seen before (wire.md §5). Over a durable store that a server has
+    /// used in the last half second, this waits for the rest of it.
     ///
     /// # Errors
     /// [`BindError`]: a setting is wrong, or an address is taken.
@@ -222,17 +252,26 @@ impl ServerBuilder {
         let (listener, addr) = listen(self.listen).await?;
         let (admin_listener, admin_addr) = listen(self.admin_listen).await?;
         let environment = self.environment;
-        let mut seed = [0; 32];
-        seed[..16].copy_from_slice(&environment.random());
-        seed[16..].copy_from_slice(&environment.random());
-        let guard = ReplayGuard::new(self.window, self.replay, environment.now_ms(), seed);
+        let plan = Plan {
+            policy: self.replay_policy,
+            server_id: &self.server_id,
+            store: &self.store,
+            window: self.window,
+            capacity: self.replay,
+            environment: &environment,
+        };
+        let guard = plan.open().await.map_err(BindError::Guard)?;
+        // A connection has one call at a time, and what it dropped may still be on its way.
+        let (lines, clock) = (self.http.connections.saturating_mul(2), &environment);
+        let audit = self.audit.map(|audit| audit.open(lines, Arc::clone(clock))).transpose();
         let prepared = Prepared {
             server_id: self.server_id,
             limits: self.limits,
             window: self.window,
-            ring: self.ring,
+            rings: self.rings,
             guard,
             authorizer: self.authorizer,
+            audit: audit.map_err(BindError::Audit)?,
             registry: self.registry,
             reserved,
             store: self.store,

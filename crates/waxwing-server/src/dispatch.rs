@@ -3,9 +3,9 @@
 
 use waxwing_core::message::Outcome;
 use waxwing_crypto::Admitted;
-use waxwing_tools::{CallContext, CallFailure, ToolMode};
+use waxwing_tools::{CallContext, CallFailure, Prepared, ToolMode};
 
-use crate::authorizer::Access;
+use crate::authorizer::{Access, ArgsAccess};
 use crate::fault::CallFault;
 use crate::service::Service;
 use crate::{idempotent, reserved, start};
@@ -27,6 +27,7 @@ pub(crate) async fn dispatch(
         .registry
         .prepare(call.tool.as_str(), &call.args)
         .map_err(|failure| hide(service, call, failure))?;
+    authorise_args(service, call, &prepared)?;
     match (prepared.mode(), &call.idempotency_key) {
         (ToolMode::Sync, None) => {
             let context = CallContext::new(call.client_id.clone().into_owned());
@@ -46,6 +47,23 @@ fn authorise(service: &Service, call: &Admitted<'_, '_>) -> Result<(), CallFault
     match service.authorizer.judge(&call.client_id, call.tool.as_str()) {
         Access::Allowed => Ok(()),
         Access::Denied => Err(CallFault::Forbidden { tool: call.tool.clone().into_owned() }),
+    }
+}
+
+/// The tool takes these arguments; whether this client may send them is another question.
+fn authorise_args(
+    service: &Service,
+    call: &Admitted<'_, '_>,
+    prepared: &Prepared,
+) -> Result<(), CallFault> {
+    let tool = || call.tool.clone().into_owned();
+    match service.authorizer.judge_args(&call.client_id, call.tool.as_str(), &call.args) {
+        ArgsAccess::Allowed => Ok(()),
+        ArgsAccess::Denied => Err(CallFault::Forbidden { tool: tool() }),
+        ArgsAccess::Beyond(violations) => {
+            let violations = prepared.redact(violations);
+            Err(CallFault::ForbiddenArgs { tool: tool(), violations })
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use serde_json::json;
 use waxwing_core::{CallError, CanonicalJson, ErrorCode, JobId, ToolDigest, ToolName, WriteError};
 use waxwing_jobs::StoreError;
-use waxwing_tools::{CallFailure, OutputFault, Violation};
+use waxwing_tools::{CallFailure, OutputFault, Violation, Violations};
 
 use crate::output::Misfit;
 
@@ -20,6 +20,15 @@ pub(crate) enum CallFault {
     Forbidden {
         /// The tool.
         tool: ToolName<'static>,
+    },
+    /// The caller's fault: it may not use this tool with these arguments, which its `Display` does not
+    /// repeat.
+    #[error("{tool} is not allowed to this client with these arguments")]
+    ForbiddenArgs {
+        /// The tool.
+        tool: ToolName<'static>,
+        /// Everything that goes beyond.
+        violations: Violations,
     },
     /// The caller's knowledge is old: the tool is not the one it pinned.
     #[error("{tool} is not the pinned one")]
@@ -76,6 +85,14 @@ pub(crate) enum CallFault {
         /// In what it does not fit.
         misfit: Misfit,
     },
+    /// The tool's fault: no reply has room for what it asks.
+    #[error("what {tool} asks is {misfit}")]
+    Unaskable {
+        /// The tool.
+        tool: String,
+        /// In what it does not fit.
+        misfit: Misfit,
+    },
     /// The caller's fault: answers that the job did not ask for, or not so. Its `Display` says no
     /// more, since an answer may be secret.
     #[error("invalid answers to a job")]
@@ -115,6 +132,7 @@ impl CallFault {
                 ErrorCode::Forbidden,
                 format!("You may not use {tool}. Call list_tools for the tools you may use."),
             ),
+            Self::ForbiddenArgs { tool, violations } => forbidden_args(tool, violations),
             Self::ToolChanged { tool, digest } => tool_changed(tool, digest.as_ref()),
             Self::Conflict => CallError::new(
                 ErrorCode::Conflict,
@@ -163,6 +181,12 @@ impl CallFault {
             Self::Told(error) => error.clone(),
             Self::Tool(failure) => failure.to_call_error(correlation_id),
             Self::Unfit { tool, misfit } => unfit(tool, *misfit, correlation_id),
+            Self::Unaskable { tool, misfit } => {
+                let text = format!(
+                    "{tool} asks for input in words that are {misfit}, more than a reply has room for."
+                );
+                ours(ErrorCode::InvalidOutput, &text, correlation_id)
+            }
             Self::InvalidAnswers(violations) => invalid_answers(violations),
             Self::Store(_) => internal(
                 "The server could not reach what it stores, so whether the call had its effect is \
@@ -174,6 +198,12 @@ impl CallFault {
             }
         }
     }
+}
+
+fn forbidden_args(tool: &ToolName<'_>, violations: &Violations) -> CallError {
+    let head = format!("You may use {tool}, but not with these arguments, so nothing was run");
+    let error = CallError::new(ErrorCode::Forbidden, violations.report(&head));
+    with_details(error, &json!({ "violations": violations.as_slice() }))
 }
 
 fn tool_changed(tool: &ToolName<'_>, digest: Option<&ToolDigest<'_>>) -> CallError {

@@ -39,14 +39,18 @@
 //! # }
 //! ```
 
+mod audit;
 mod authorizer;
 mod builder;
 mod call;
 mod dispatch;
 mod environment;
 mod fault;
+mod guard;
 mod http;
 mod idempotent;
+mod key_rings;
+mod metrics;
 mod outcome;
 mod output;
 mod reserved;
@@ -56,8 +60,14 @@ mod service;
 mod settings;
 mod start;
 
-pub use authorizer::{Access, AllowAll, Authorizer};
+pub use audit::{AuditOptions, AuditSink, TimedEvent, WhenSlow};
+pub use authorizer::{
+    Access, AllowAll, AllowRule, AllowRules, ArgsAccess, Authorizer, InvalidPattern, RuleFinding,
+    ToolPattern,
+};
 pub use builder::{BindError, Server, ServerBuilder};
 pub use environment::{Environment, SystemEnvironment};
+pub use guard::ReplayPolicy;
+pub use key_rings::KeyRings;
 pub use run::{BoundServer, Summary};
 pub use settings::{HttpLimits, JobPolicy};

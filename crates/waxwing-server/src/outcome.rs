@@ -43,7 +43,7 @@ fn units(progress: &waxwing_jobs::Progress) -> Progress {
 }
 
 /// `{KEY: {message, schema}}`.
-fn asked(requests: &InputRequests) -> Result<CanonicalJson<'static>, CallFault> {
+pub(crate) fn asked(requests: &InputRequests) -> Result<CanonicalJson<'static>, CallFault> {
     let mut object = Map::new();
     for (key, request) in requests.iter() {
         let schema = value(&request.schema)?;

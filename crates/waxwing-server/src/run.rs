@@ -12,17 +12,21 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use waxwing_core::{Limits, ServerId};
-use waxwing_crypto::{KeyRing, ReplayGuard, Window};
+use waxwing_crypto::Window;
 use waxwing_jobs::{Engine, EngineConfig, Store};
 use waxwing_tools::Registry;
 
+use crate::audit::AuditLog;
 use crate::authorizer::Authorizer;
 use crate::environment::Environment;
+use crate::guard::Guard;
 use crate::http::admin::Admin;
 use crate::http::connection;
 use crate::http::front::Front;
 use crate::http::hosts::Hosts;
 use crate::http::overloaded;
+use crate::key_rings::KeyRings;
+use crate::metrics::{Metrics, Observing};
 use crate::output::OutputBounds;
 use crate::reserved::Reserved;
 use crate::runner::ToolRunner;
@@ -42,9 +46,10 @@ pub(crate) struct Prepared {
     pub(crate) server_id: ServerId<'static>,
     pub(crate) limits: Limits,
     pub(crate) window: Window,
-    pub(crate) ring: Arc<KeyRing>,
-    pub(crate) guard: ReplayGuard,
+    pub(crate) rings: KeyRings,
+    pub(crate) guard: Guard,
     pub(crate) authorizer: Box<dyn Authorizer>,
+    pub(crate) audit: Option<AuditLog>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) reserved: Reserved,
     pub(crate) store: Arc<dyn Store>,
@@ -78,6 +83,8 @@ pub struct Summary {
     /// for another process or the next start, without losing an attempt. Calls of `sync` tools with
     /// an idempotency key are among them, and have failed: they are never run twice.
     pub jobs_released: usize,
+    /// Lines of the audit log that the disk did not take to the last. None of their calls was answered.
+    pub audit_lines_lost: u64,
 }
 
 impl BoundServer {
@@ -108,7 +115,7 @@ impl BoundServer {
         let (_admin_steer, admin_course) = watch::channel(Course::Serving);
         let mut health = JoinSet::new();
         health.spawn(async move {
-            let mut door = Door::new(http, admin_course);
+            let mut door = Door::new(http, admin_course, None);
             door.open(&admin_listener, move |request| {
                 let admin = Arc::clone(&admin);
                 async move { admin.answer(request).await }
@@ -116,7 +123,7 @@ impl BoundServer {
             .await;
         });
 
-        let mut door = Door::new(http, course);
+        let mut door = Door::new(http, course, Some(Arc::clone(&service)));
         tokio::select! {
             biased;
             () = shutdown => {}
@@ -130,13 +137,17 @@ impl BoundServer {
         tracing::info!("stopping");
         let (connections_cut, drained) =
             tokio::join!(door.close(drain), service.engine.drain(drain));
-        Summary { connections_cut, jobs_released: drained.released }
+        let audit_lines_lost = match &service.audit {
+            Some(audit) => audit.close().await,
+            None => 0,
+        };
+        Summary { connections_cut, jobs_released: drained.released, audit_lines_lost }
     }
 }
 
 impl Prepared {
     /// Starts the engine and puts the two fronts together.
-    fn launch(self, course: watch::Receiver<Course>) -> (Arc<Front>, Arc<Admin>) {
+    pub(crate) fn launch(self, course: watch::Receiver<Course>) -> (Arc<Front>, Arc<Admin>) {
         let info = self.store.info();
         tracing::info!(backend = info.backend, detail = %info.detail, "job store");
         let runner = ToolRunner {
@@ -144,16 +155,22 @@ impl Prepared {
             environment: Arc::clone(&self.environment),
             bounds: OutputBounds::within(&self.limits),
         };
+        let metrics = Metrics::new();
+        let mut engine = self.engine;
+        engine.observer =
+            Arc::new(Observing { metrics: metrics.jobs.clone(), next: engine.observer });
         let service = Arc::new(Service {
             server_id: self.server_id,
             limits: self.limits,
             window: self.window,
-            ring: self.ring,
+            rings: self.rings,
             guard: self.guard,
             authorizer: self.authorizer,
+            audit: self.audit,
             registry: self.registry,
             reserved: self.reserved,
-            engine: Engine::launch(self.store, Arc::new(runner), self.engine),
+            engine: Engine::launch(self.store, Arc::new(runner), engine),
+            metrics,
             jobs: self.jobs,
             environment: self.environment,
             course,
@@ -175,16 +192,23 @@ struct Door {
     places: Arc<Semaphore>,
     away: Arc<Semaphore>,
     connections: JoinSet<()>,
+    /// Where connections are counted, if they are.
+    counted: Option<Arc<Service>>,
 }
 
 impl Door {
-    fn new(limits: HttpLimits, course: watch::Receiver<Course>) -> Self {
+    fn new(
+        limits: HttpLimits,
+        course: watch::Receiver<Course>,
+        counted: Option<Arc<Service>>,
+    ) -> Self {
         Self {
             limits,
             course,
             places: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
             away: Arc::new(Semaphore::new(TURNED_AWAY)),
             connections: JoinSet::new(),
+            counted,
         }
     }
 
@@ -213,11 +237,17 @@ impl Door {
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
                 let (limits, course) = (self.limits, self.course.clone());
                 let answer = answer.clone();
+                let counted = self.counted.as_ref().map(|service| service.metrics.calls.connect());
                 self.connections.spawn(async move {
                     connection::serve(stream, limits, course, answer).await;
-                    drop(place);
+                    drop((place, counted));
                 });
-            } else if let Ok(place) = Arc::clone(&self.away).try_acquire_owned() {
+                continue;
+            }
+            if let Some(service) = &self.counted {
+                service.metrics.calls.turn_away();
+            }
+            if let Ok(place) = Arc::clone(&self.away).try_acquire_owned() {
                 self.connections.spawn(async move {
                     connection::say_farewell(stream, &overloaded()).await;
                     drop(place);

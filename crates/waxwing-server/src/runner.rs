@@ -1,15 +1,22 @@
 //! Runs the tools of a registry as jobs: the stored arguments are checked again, progress and
-//! cancellation are passed on, and failures are told apart by whether another attempt may help.
+//! cancellation are passed on, questions park the job, and failures are told apart by whether
+//! another attempt may help.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use waxwing_core::{CanonicalJson, ToolName};
-use waxwing_jobs::{Cause, JobContext, JobFailure, RunOutcome, Runner};
-use waxwing_tools::{CallContext, CallFailure, CancelSource, Registry, Retry};
+use waxwing_core::ToolName;
+use waxwing_jobs::{
+    Cause, InputKey, InputRequest, InputRequests, JobContext, JobFailure, RunOutcome, Runner,
+};
+use waxwing_tools::{
+    CallContext, CallFailure, CancelSource, JobEnd, Question, Questions, Registry, Retry,
+};
 
 use crate::environment::{Environment, fresh_id};
 use crate::fault::CallFault;
+use crate::outcome;
 use crate::output::OutputBounds;
 
 /// Does the work of jobs with the tools of one registry. Its kinds are the tools' names: `sync`
@@ -29,7 +36,7 @@ impl Runner for ToolRunner {
 
     async fn run(&self, job: JobContext) -> Result<RunOutcome, JobFailure> {
         let cancel = CancelSource::new();
-        let context = call_context(&job, &cancel);
+        let context = job_context(&job, &cancel);
         let work = self.call(&job, context);
         tokio::pin!(work);
         let ended = tokio::select! {
@@ -39,7 +46,7 @@ impl Runner for ToolRunner {
                 work.await
             }
         };
-        ended.map(RunOutcome::Complete).map_err(|fault| self.explain(&job, &fault))
+        ended.map_err(|fault| self.explain(&job, &fault))
     }
 }
 
@@ -48,21 +55,33 @@ impl ToolRunner {
     async fn call(
         &self,
         job: &JobContext,
-        context: CallContext,
-    ) -> Result<CanonicalJson<'static>, CallFault> {
-        let output = loop {
-            match self.registry.call(job.kind.as_str(), context.clone(), &job.input).await {
+        context: waxwing_tools::JobContext,
+    ) -> Result<RunOutcome, CallFault> {
+        let end = loop {
+            let prepared = self.registry.prepare(job.kind.as_str(), &job.input)?;
+            match prepared.run_job(context.clone()).await {
                 Err(CallFailure::Overloaded { retry_after, .. }) => {
                     tokio::time::sleep(retry_after).await;
                 }
                 ended => break ended?,
             }
         };
-        // A job that completed with what no reply can hold would be lost for good.
-        self.bounds
-            .judge(&output)
-            .map_err(|misfit| CallFault::Unfit { tool: job.kind.as_str().to_owned(), misfit })?;
-        Ok(output)
+        // A job that completed with what no reply can hold would be lost for good, and one that
+        // asks so could never be answered.
+        let tool = || job.kind.as_str().to_owned();
+        match end {
+            JobEnd::Done(output) => {
+                let judged = self.bounds.judge(&output);
+                judged.map_err(|misfit| CallFault::Unfit { tool: tool(), misfit })?;
+                Ok(RunOutcome::Complete(output))
+            }
+            JobEnd::Asks(questions) => {
+                let requests = requests(&questions)?;
+                let judged = self.bounds.judge(&outcome::asked(&requests)?);
+                judged.map_err(|misfit| CallFault::Unaskable { tool: tool(), misfit })?;
+                Ok(RunOutcome::Park { requests, checkpoint: None })
+            }
+        }
     }
 
     fn explain(&self, job: &JobContext, fault: &CallFault) -> JobFailure {
@@ -105,10 +124,31 @@ fn retry(fault: &CallFault) -> Retry {
     }
 }
 
+/// A tool's questions as a job's requests.
+fn requests(questions: &Questions) -> Result<InputRequests, CallFault> {
+    let mut requests = BTreeMap::new();
+    for (key, Question { message, schema }) in questions.iter() {
+        let key = InputKey::new(key).map_err(|_| CallFault::Bug("a question's key is no key"))?;
+        let request = InputRequest { message: message.clone(), schema: schema.clone() };
+        requests.insert(key, request);
+    }
+    InputRequests::new(requests).map_err(|_| CallFault::Bug("a run asked for nothing"))
+}
+
+fn job_context(job: &JobContext, cancel: &CancelSource) -> waxwing_tools::JobContext {
+    let saves = job.clone();
+    let answers = job.answers.iter();
+    waxwing_tools::JobContext::new(call_context(job, cancel))
+        .with_answers(answers.map(|(key, answer)| (key.to_string(), answer.clone())))
+        .with_checkpoint(job.checkpoint.clone())
+        .with_saving(move |state| saves.save(state))
+}
+
 fn call_context(job: &JobContext, cancel: &CancelSource) -> CallContext {
     let reports = job.clone();
     CallContext::new(job.owner.clone())
         .with_attempt(job.attempt)
+        .with_job_id(job.id.clone())
         .with_deadline(job.deadline)
         .with_cancellation(cancel.token())
         .with_progress(move |progress| {

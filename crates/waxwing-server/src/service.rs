@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use waxwing_core::{ClientId, Limits, ServerId};
-use waxwing_crypto::{KeyRing, ReplayGuard, Window};
+use waxwing_crypto::Window;
 use waxwing_jobs::Engine;
 use waxwing_tools::Registry;
 
+use crate::audit::AuditLog;
 use crate::authorizer::{Access, Authorizer};
 use crate::environment::{Environment, fresh_id};
+use crate::guard::Guard;
+use crate::key_rings::KeyRings;
+use crate::metrics::Metrics;
 use crate::output::OutputBounds;
 use crate::reserved::Reserved;
 use crate::settings::JobPolicy;
@@ -20,15 +24,17 @@ pub(crate) struct Service {
     pub(crate) server_id: ServerId<'static>,
     pub(crate) limits: Limits,
     pub(crate) window: Window,
-    pub(crate) ring: Arc<KeyRing>,
-    pub(crate) guard: ReplayGuard,
+    pub(crate) rings: KeyRings,
+    pub(crate) guard: Guard,
     pub(crate) authorizer: Box<dyn Authorizer>,
+    pub(crate) audit: Option<AuditLog>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) reserved: Reserved,
     pub(crate) engine: Engine,
     pub(crate) jobs: JobPolicy,
     pub(crate) environment: Arc<dyn Environment>,
     pub(crate) course: watch::Receiver<Course>,
+    pub(crate) metrics: Metrics,
 }
 
 /// Whether the server is on its way to a stop.

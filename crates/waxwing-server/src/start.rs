@@ -9,6 +9,7 @@ use waxwing_crypto::Admitted;
 use waxwing_jobs::{Bound, Idempotency, NewJob, NonceRecord, Snapshot, Started, millis};
 
 use crate::fault::CallFault;
+use crate::guard::JobNonces;
 use crate::service::Service;
 
 /// When a first poll of a job makes sense, in milliseconds.
@@ -61,8 +62,10 @@ pub(crate) async fn order(
     let kind = call.tool.clone().into_owned();
     let mut job = NewJob::new(id.clone(), owner, kind, call.args.clone().into_owned())
         .with_ttl(terms.ttl)
-        .with_max_attempts(terms.max_attempts)
-        .with_nonce(nonce(service, call));
+        .with_max_attempts(terms.max_attempts);
+    if service.guard.job_nonces == JobNonces::WithTheJob {
+        job = job.with_nonce(nonce(service, call));
+    }
     if let Some(key) = key {
         job = job.with_idempotency(Idempotency {
             key: key.clone().into_owned(),

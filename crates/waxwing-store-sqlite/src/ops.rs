@@ -13,7 +13,7 @@ mod work;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 use waxwing_jobs::Bounds;
 
-pub(crate) use view::{census, data_version, list, moved, snapshot};
+pub(crate) use view::{census, data_version, inspect, list, moved, snapshot};
 
 /// One operation's view of the transaction it is part of.
 #[derive(Debug)]

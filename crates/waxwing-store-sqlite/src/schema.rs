@@ -10,7 +10,7 @@ const APPLICATION: i32 = 0x5761_7857;
 
 /// Each entry brings a file from the version of its index to the next. Entries are never changed
 /// once released; `PRAGMA user_version` says how many were applied.
-const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
+const MIGRATIONS: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
 
 /// `jobs` holds what changes often and is small; what may be large has tables of its own, so that a
 /// heartbeat never rewrites an input. Indexes cover the hot stages alone, so that finished jobs cost
@@ -98,6 +98,17 @@ ALTER TABLE totals ADD COLUMN now_ms           INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE totals ADD COLUMN longest_lease_ms INTEGER NOT NULL DEFAULT 30000;
 ";
 
+/// Heights that only rise.
+const THIRD: &str = "
+CREATE TABLE marks (name TEXT PRIMARY KEY, height INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+/// How many jobs are stored: counting them would read them all.
+const FOURTH: &str = "
+ALTER TABLE totals ADD COLUMN stored INTEGER NOT NULL DEFAULT 0;
+UPDATE totals SET stored = (SELECT count(*) FROM jobs);
+";
+
 /// Brings the file to the present form, in one commit, whoever else is opening it.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(apply(connection, &MIGRATIONS)?)
@@ -141,7 +152,7 @@ mod tests {
     #[test]
     fn a_new_file_and_one_of_an_earlier_version_come_to_the_same() {
         let mut fresh = Connection::open_in_memory().unwrap();
-        let later = [FIRST, SECOND, "ALTER TABLE jobs ADD COLUMN later TEXT"];
+        let later = [FIRST, SECOND, THIRD, FOURTH, "ALTER TABLE jobs ADD COLUMN later TEXT"];
         apply(&mut fresh, &later).unwrap();
         let mut old = Connection::open_in_memory().unwrap();
         apply(&mut old, &[FIRST]).unwrap();
@@ -154,18 +165,21 @@ mod tests {
             rows.map(Result::unwrap).collect::<Vec<_>>()
         };
         assert_eq!(schema(&fresh), schema(&old));
-        assert_eq!((version(&fresh), version(&old)), (3, 3));
+        assert_eq!((version(&fresh), version(&old)), (5, 5));
         migrate(&mut old).unwrap_err();
         apply(&mut old, &later).unwrap();
-        assert_eq!(version(&old), 3);
+        assert_eq!(version(&old), 5);
     }
 
     #[test]
     fn a_migration_that_fails_leaves_the_file_as_it_was() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
-        assert!(apply(&mut connection, &[FIRST, SECOND, "CREATE TABLE t (x); nonsense"]).is_err());
-        assert_eq!(version(&connection), 2);
+        assert!(
+            apply(&mut connection, &[FIRST, SECOND, THIRD, FOURTH, "CREATE TABLE t (x); nonsense"])
+                .is_err()
+        );
+        assert_eq!(version(&connection), 4);
         assert!(connection.prepare("SELECT * FROM t").is_err());
         migrate(&mut connection).unwrap();
     }

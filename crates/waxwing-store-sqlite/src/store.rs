@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use waxwing_core::{ClientId, JobId};
 use waxwing_jobs::{
     Admission, Answered, Answers, Beat, BeatVerdict, Bounds, CancelRequest, CancelVerdict, Census,
-    Claim, Claimed, Clock, Durability, Filter, NewJob, NonceRecord, Page, PurgeVerdict,
-    RequeueVerdict, Seen, Settle, SettleVerdict, Snapshot, Started, Store, StoreError, StoreInfo,
-    Swept, SystemClock,
+    Claim, Claimed, Clock, Durability, Filter, Inspected, NewJob, NonceRecord, Page, PurgeVerdict,
+    RequeueVerdict, Seen, Settle, SettleVerdict, Sharing, Snapshot, Started, Store, StoreError,
+    StoreInfo, Swept, SystemClock,
 };
 
 use crate::clock::{self, FileClock};
@@ -88,8 +88,17 @@ impl Store for SqliteStore {
         }
     }
 
+    fn sharing(&self) -> Sharing {
+        Sharing::Alone
+    }
+
     async fn admit(&self, nonces: Vec<NonceRecord>) -> Result<Vec<Admission>, StoreError> {
         self.writer.write(move |tx| nonces.iter().map(|nonce| tx.admit(nonce)).collect()).await
+    }
+
+    async fn raise_mark(&self, name: &str, at_least: i64) -> Result<Option<i64>, StoreError> {
+        let name = name.to_owned();
+        self.writer.write(move |tx| Ok(tx.raise_mark(&name, at_least)?)).await
     }
 
     async fn start(&self, jobs: Vec<NewJob>) -> Result<Vec<Started>, StoreError> {
@@ -173,6 +182,11 @@ impl Store for SqliteStore {
     async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
         let now = self.clock.now_ms();
         self.readers.read(move |connection| ops::list(connection, &filter, now)).await
+    }
+
+    async fn inspect(&self, id: &JobId<'_>) -> Result<Option<Inspected>, StoreError> {
+        let (id, now) = (id.clone().into_owned(), self.clock.now_ms());
+        self.readers.read(move |connection| ops::inspect(connection, &id, now)).await
     }
 
     async fn census(&self) -> Result<Census, StoreError> {

@@ -23,13 +23,27 @@ pub fn folder(test: &str) -> Option<PathBuf> {
     )
 }
 
-#[expect(clippy::panic, clippy::print_stderr, reason = "a test that cannot run must say so")]
 fn folder_of(test: &str, data: Option<PathBuf>, skipped: Option<PathBuf>) -> Option<PathBuf> {
     if let Some(data) = data {
         assert!(data.is_dir(), "WAXWING_DATA is {}, which is no folder", data.display());
         return Some(data);
     }
-    let line = format!("{test}: WAXWING_DATA is not set");
+    say_skipped(test, "WAXWING_DATA is not set", skipped);
+    None
+}
+
+/// Says that the test called `test` cannot run and why, and appends it to the file that
+/// `WAXWING_SKIPPED` names.
+///
+/// # Panics
+/// When that file cannot be written.
+pub fn skip(test: &str, why: &str) {
+    say_skipped(test, why, env::var_os("WAXWING_SKIPPED").map(PathBuf::from));
+}
+
+#[expect(clippy::panic, clippy::print_stderr, reason = "a test that cannot run must say so")]
+fn say_skipped(test: &str, why: &str, skipped: Option<PathBuf>) {
+    let line = format!("{test}: {why}");
     eprintln!("skipped {line}");
     if let Some(path) = skipped {
         let file = fs::OpenOptions::new().create(true).append(true).open(&path);
@@ -38,7 +52,6 @@ fn folder_of(test: &str, data: Option<PathBuf>, skipped: Option<PathBuf>) -> Opt
             panic!("cannot write {}: {error}", path.display());
         }
     }
-    None
 }
 
 /// The names and contents of the files of `folder`, by name.

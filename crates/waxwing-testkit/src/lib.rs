@@ -2,6 +2,8 @@
 
 pub mod data;
 pub mod es6_numbers;
+#[cfg(unix)]
+pub mod postgres;
 
 /// Compiles and runs the example of the README.
 #[cfg(doctest)]

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 use waxwing_core::{CanonicalJson, ToolDigest};
 
 use crate::context::{CallContext, CancelSource};
 use crate::definition::{ToolDefinition, ToolMode};
-use crate::failure::{CallFailure, OutputFault};
+use crate::failure::{CallFailure, OutputFault, ToolError};
+use crate::job::JobContext;
+use crate::question::JobEnd;
 use crate::registry::Registered;
 use crate::schema::{Violation, Violations};
 use crate::text;
@@ -44,6 +47,13 @@ impl Prepared {
         &self.tool.listed.definition
     }
 
+    /// The same violations, found in this call's arguments by another schema than the tool's, without
+    /// the values that the tool's schema marks `writeOnly`.
+    #[must_use]
+    pub fn redact(&self, violations: Violations) -> Violations {
+        self.tool.input.redact(violations)
+    }
+
     /// The digest of the tool's definition.
     #[must_use]
     pub fn digest(&self) -> &ToolDigest<'static> {
@@ -56,7 +66,8 @@ impl Prepared {
         self.tool.listed.definition.mode
     }
 
-    /// Runs the call and checks its output.
+    /// Runs the call and checks its output. A tool that asks fails: it is to be run as a job, by
+    /// [`Self::run_job`].
     ///
     /// Dropping the future stops the call. Work that the tool moved to other tasks or threads is
     /// told through [`CallContext::cancellation`], which fires when the call ends in any way.
@@ -64,10 +75,25 @@ impl Prepared {
     /// # Errors
     /// `Overloaded`, `TimedOut`, `Cancelled`, `Failed`, `InvalidOutput` or `Panicked`.
     pub async fn run(self, ctx: CallContext) -> Result<CanonicalJson<'static>, CallFailure> {
+        let tool = Arc::clone(&self.tool);
+        match self.run_job(JobContext::new(ctx)).await? {
+            JobEnd::Done(output) => Ok(output),
+            JobEnd::Asks(_) => {
+                let source = ToolError::new("The tool asks for input, which only a job can get.");
+                Err(CallFailure::Failed { tool: tool.name(), source })
+            }
+        }
+    }
+
+    /// As [`Self::run`], for a job: it may also end with questions.
+    ///
+    /// # Errors
+    /// Those of [`Self::run`].
+    pub async fn run_job(self, ctx: JobContext) -> Result<JobEnd, CallFailure> {
         let Self { tool, work } = self;
         let began = Instant::now();
         let ctx = match tool.limits.time.and_then(|time| began.checked_add(time)) {
-            Some(end) => ctx.with_deadline(end),
+            Some(end) => ctx.map_call(|call| call.with_deadline(end)),
             None => ctx,
         };
         let deadline = ctx.deadline();
@@ -86,8 +112,8 @@ impl Prepared {
         let ended = EndGuard(CancelSource::new());
         let grace =
             if tool.code.hears_cancellation() { tool.limits.cancel_grace } else { Duration::ZERO };
-        let ctx = ctx.with_cancellation(ended.0.token());
-        let mut guarded = Guarded::new(work, ctx);
+        let ctx = ctx.map_call(|call| call.with_cancellation(ended.0.token()));
+        let mut guarded = Guarded::new(work, ctx.clone());
         let outcome = tokio::select! {
             biased;
             outcome = &mut guarded => outcome,
@@ -106,7 +132,16 @@ impl Prepared {
                 return Err(CallFailure::TimedOut { tool: tool.name(), limit });
             }
         };
-        settle(&tool, outcome)
+        if let Ok(Err(WorkError::Failed(error))) = &outcome
+            && error.is_question()
+        {
+            let questions = ctx.open_questions();
+            // None of this job's: the error is a stray one, of another job.
+            if !questions.is_empty() {
+                return Ok(JobEnd::Asks(questions));
+            }
+        }
+        settle(&tool, outcome).map(JobEnd::Done)
     }
 }
 
@@ -116,10 +151,11 @@ impl fmt::Debug for Prepared {
     }
 }
 
-/// Waits for `deadline`, for ever when there is none.
+/// Waits for `deadline`, for ever when there is none. Outside the budget of its task: a tool whose I/O is
+/// always ready uses that up at each turn, and the timer would never be asked.
 async fn until(deadline: Option<Instant>) {
     match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        Some(deadline) => unconstrained(tokio::time::sleep_until(deadline)).await,
         None => std::future::pending().await,
     }
 }
@@ -159,7 +195,10 @@ fn settle(
     let output = match outcome {
         Ok(Ok(output)) => output,
         Ok(Err(WorkError::Failed(source))) => {
-            return Err(CallFailure::Failed { tool: tool.name(), source });
+            return Err(match source.into_blame() {
+                Ok(fault) => invalid(fault),
+                Err(source) => CallFailure::Failed { tool: tool.name(), source },
+            });
         }
         Ok(Err(WorkError::Unwritable(error))) => {
             return Err(invalid(OutputFault::Unwritable(error)));
@@ -200,7 +239,7 @@ struct Panic(Box<dyn std::any::Any + Send>);
 struct Guarded(Option<Running>, Option<Panic>);
 
 impl Guarded {
-    fn new(work: Box<dyn Work>, ctx: CallContext) -> Self {
+    fn new(work: Box<dyn Work>, ctx: JobContext) -> Self {
         match catch_unwind(AssertUnwindSafe(|| work.start(ctx))) {
             Ok(running) => Self(Some(running), None),
             Err(payload) => Self(None, Some(Panic(payload))),

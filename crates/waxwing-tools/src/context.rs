@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use waxwing_core::ClientId;
+use waxwing_core::{ClientId, JobId};
 
 /// The call a tool is serving, for the tools that ask for it.
 ///
@@ -16,6 +16,7 @@ use waxwing_core::ClientId;
 pub struct CallContext {
     client_id: ClientId<'static>,
     attempt: u32,
+    job_id: Option<JobId<'static>>,
     deadline: Option<Instant>,
     cancellation: Cancellation,
     progress: ProgressSink,
@@ -29,6 +30,7 @@ impl CallContext {
         Self {
             client_id,
             attempt: 1,
+            job_id: None,
             deadline: None,
             cancellation: Cancellation::never(),
             progress: ProgressSink::default(),
@@ -39,6 +41,13 @@ impl CallContext {
     #[must_use]
     pub fn with_attempt(mut self, attempt: u32) -> Self {
         self.attempt = attempt;
+        self
+    }
+
+    /// The same context for the job `job_id`.
+    #[must_use]
+    pub fn with_job_id(mut self, job_id: JobId<'static>) -> Self {
+        self.job_id = Some(job_id);
         self
     }
 
@@ -74,6 +83,13 @@ impl CallContext {
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// The job this is an attempt of, if it is one. The same for every attempt, so that work outside
+    /// can be done once.
+    #[must_use]
+    pub fn job_id(&self) -> Option<&JobId<'static>> {
+        self.job_id.as_ref()
     }
 
     /// When the call is cut off, if ever.

@@ -21,7 +21,19 @@ pub struct ToolError {
     message: String,
     details: Option<CanonicalJson<'static>>,
     retry: Retry,
+    blame: Blame,
     source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What a tool's failure is about.
+#[derive(Debug, PartialEq, Eq)]
+enum Blame {
+    /// The work.
+    Work,
+    /// What came of it, and why, for the log.
+    Output(String),
+    /// Nothing: the tool waits for an answer.
+    Question,
 }
 
 /// Whether the same work may succeed when it is tried again.
@@ -40,7 +52,27 @@ impl ToolError {
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
         let message = text::cut(&message.into(), LONGEST_MESSAGE);
-        Self { message, details: None, retry: Retry::Never, source: None }
+        Self { message, details: None, retry: Retry::Never, blame: Blame::Work, source: None }
+    }
+
+    /// The work is done, and what came of it is no output at all, such as text that is not JSON:
+    /// the call ends with `invalid_output`. `blame` completes "its output" for the caller and says
+    /// nothing of the output itself; `reason` is for the log.
+    #[must_use]
+    pub fn unreadable_output(blame: impl Into<String>, reason: impl Into<String>) -> Self {
+        let reason = text::cut(&reason.into(), LONGEST_MESSAGE);
+        Self { blame: Blame::Output(reason), ..Self::new(blame) }
+    }
+
+    /// A question that has no answer yet. Returned by a tool, it parks the tool's job.
+    pub(crate) fn question(key: &str) -> Self {
+        let text = format!("The tool waits for the answer {}.", text::quoted(key));
+        Self { blame: Blame::Question, ..Self::new(text) }
+    }
+
+    /// Whether this is [`Self::question`].
+    pub(crate) fn is_question(&self) -> bool {
+        self.blame == Blame::Question
     }
 
     /// A failure that may go away by itself, such as a service that is down.
@@ -79,6 +111,14 @@ impl ToolError {
     #[must_use]
     pub fn retry(&self) -> Retry {
         self.retry
+    }
+
+    /// The failure itself, or what is wrong with the output when it is about that.
+    pub(crate) fn into_blame(self) -> Result<OutputFault, Self> {
+        match self.blame {
+            Blame::Output(reason) => Ok(OutputFault::Unreadable { blame: self.message, reason }),
+            Blame::Work | Blame::Question => Err(self),
+        }
     }
 }
 
@@ -181,6 +221,14 @@ pub enum OutputFault {
     /// It is no canonical JSON: a number that is not finite, say.
     #[error("{0}")]
     Unwritable(WriteError),
+    /// The tool says that it is none at all: [`ToolError::unreadable_output`].
+    #[error("it {blame}: {reason}")]
+    Unreadable {
+        /// What a caller is told, after "its output".
+        blame: String,
+        /// What the log is told beside.
+        reason: String,
+    },
 }
 
 impl OutputFault {
@@ -192,6 +240,7 @@ impl OutputFault {
                 format!("has {bytes} bytes, over its limit of {limit},")
             }
             Self::Unwritable(_) => "cannot be written as canonical JSON".to_owned(),
+            Self::Unreadable { blame, .. } => blame.clone(),
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::context::CallContext;
 use crate::definition::ToolMode;
 use crate::failure::ToolError;
+use crate::job::JobContext;
 
 /// Arguments of a tool: a struct that derives `serde::Deserialize` and `schemars::JsonSchema`.
 #[diagnostic::on_unimplemented(
@@ -53,14 +54,15 @@ impl<O: Send + 'static> ToolReturn for Result<O, ToolError> {
     }
 }
 
-/// A function that can be a tool. Implemented for `Fn(Args) -> Future` and
-/// `Fn(CallContext, Args) -> Future`; `Form` tells the two apart and is always inferred.
+/// A function that can be a tool. Implemented for `Fn(Args) -> Future`,
+/// `Fn(CallContext, Args) -> Future` and, for jobs alone, `Fn(JobContext, Args) -> Future`; `Form`
+/// tells them apart and is always inferred.
 #[diagnostic::on_unimplemented(
     message = "this is not a tool function",
     label = "not a tool function",
     note = "a tool function is `|args: Args| async move {{ .. }}` or \
-            `|ctx: CallContext, args: Args| async move {{ .. }}`, with the types written out, \
-            and its future is `Send`"
+            `|ctx: CallContext, args: Args| async move {{ .. }}` (for a job, `ctx: JobContext` \
+            as well), with the types written out, and its future is `Send`"
 )]
 pub trait ToolFunction<Form>: Send + Sync + 'static {
     /// The arguments.
@@ -74,7 +76,7 @@ pub trait ToolFunction<Form>: Send + Sync + 'static {
     const TAKES_CONTEXT: bool;
 
     /// Starts one call.
-    fn start(&self, ctx: CallContext, args: Self::Args) -> Self::Running;
+    fn start(&self, ctx: JobContext, args: Self::Args) -> Self::Running;
 }
 
 impl<F, A, Running> ToolFunction<(A,)> for F
@@ -88,7 +90,7 @@ where
 
     const TAKES_CONTEXT: bool = false;
 
-    fn start(&self, _: CallContext, args: A) -> Running {
+    fn start(&self, _: JobContext, args: A) -> Running {
         self(args)
     }
 }
@@ -104,10 +106,39 @@ where
 
     const TAKES_CONTEXT: bool = true;
 
-    fn start(&self, ctx: CallContext, args: A) -> Running {
+    fn start(&self, ctx: JobContext, args: A) -> Running {
+        self(ctx.into_call(), args)
+    }
+}
+
+impl<F, A, Running> ToolFunction<(JobContext, A)> for F
+where
+    F: Fn(JobContext, A) -> Running + Send + Sync + 'static,
+    Running: Future + Send + 'static,
+{
+    type Args = A;
+    type Return = Running::Output;
+    type Running = Running;
+
+    const TAKES_CONTEXT: bool = true;
+
+    fn start(&self, ctx: JobContext, args: A) -> Running {
         self(ctx, args)
     }
 }
+
+/// The forms of a function that can serve a `sync` tool: all but the one that takes a
+/// [`JobContext`], since only a job can wait for answers.
+#[diagnostic::on_unimplemented(
+    message = "a `sync` tool cannot take a `JobContext`",
+    label = "asks for what only a job has",
+    note = "register it with `Tool::job`, or take a `CallContext`"
+)]
+pub trait SyncForm {}
+
+impl<A> SyncForm for (A,) {}
+
+impl<A> SyncForm for (CallContext, A) {}
 
 /// A tool with state of its own: a struct instead of a closure.
 ///

@@ -8,7 +8,9 @@ mod definition;
 mod failure;
 mod function;
 mod gate;
+mod job;
 mod limits;
+mod question;
 mod registry;
 mod schema;
 mod text;
@@ -19,12 +21,15 @@ pub use call::Prepared;
 pub use context::{CallContext, CancelSource, Cancellation, Progress};
 pub use definition::{Annotations, ListedTool, ToolDefinition, ToolMode, ToolPage};
 pub use failure::{CallFailure, OutputFault, Retry, ToolError};
-pub use function::{ToolArgs, ToolFunction, ToolOutput, ToolReturn, ToolStruct};
+pub use function::{SyncForm, ToolArgs, ToolFunction, ToolOutput, ToolReturn, ToolStruct};
+pub use job::JobContext;
 pub use limits::ToolLimits;
+pub use question::{JobEnd, Question, Questions};
 pub use registry::{
     InvalidCursor, RESERVED_TOOLS, Refusal, RefusedTool, Registry, RegistryBuilder, RegistryError,
 };
 pub use schema::{CompiledSchema, SchemaFault, Violation, Violations};
+pub use text::similar;
 pub use tool::{Tool, WrittenSchemas};
 
 /// Compiles the examples of docs/tools.md.

@@ -5,6 +5,7 @@ mod accept;
 mod close;
 mod derive;
 mod explain;
+mod members;
 mod phrase;
 mod rules;
 mod violation;
@@ -61,6 +62,16 @@ impl SchemaDraft {
         CompiledSchema::new(self.tidied()?)
     }
 
+    /// A schema that narrows another: within the same rules, but open, since it speaks only of the
+    /// members that it narrows.
+    pub(crate) fn compile_restriction(self) -> Result<CompiledSchema, SchemaFault> {
+        let Self { mut schema, .. } = self;
+        written::drop_dialect(&mut schema)?;
+        rules::check(&schema)?;
+        written::inline(&mut schema);
+        CompiledSchema::new(schema)
+    }
+
     /// The schema as it will be shown: within the rules, references inlined, objects closed.
     fn tidied(self) -> Result<Value, SchemaFault> {
         let Self { mut schema, origin } = self;
@@ -96,6 +107,15 @@ impl CompiledSchema {
         SchemaDraft::of_args::<T>().compile_args()
     }
 
+    /// The schema of answers of type `T`, which a job asks for: any value, held to the rules of
+    /// arguments.
+    ///
+    /// # Errors
+    /// [`SchemaFault`] when the type's schema breaks a rule.
+    pub fn of_answer<T: DeserializeOwned + JsonSchema>() -> Result<Self, SchemaFault> {
+        SchemaDraft::of_args::<T>().compile_output()
+    }
+
     /// The schema of outputs of type `T`.
     ///
     /// # Errors
@@ -118,6 +138,30 @@ impl CompiledSchema {
     /// [`SchemaFault`] when it breaks a rule.
     pub fn written(schema: Value) -> Result<Self, SchemaFault> {
         SchemaDraft::written(schema).compile_output()
+    }
+
+    /// A schema written by hand that narrows another, such as what one client may send to a tool. It
+    /// keeps the rules of every schema but is not closed, so it need name only what it narrows.
+    ///
+    /// # Errors
+    /// [`SchemaFault`] when it breaks a rule.
+    pub fn restriction(schema: Value) -> Result<Self, SchemaFault> {
+        SchemaDraft::written(schema).compile_restriction()
+    }
+
+    /// The members that this schema names and that no value of `schema` can have, each as a JSON
+    /// Pointer in which `*` is any item of an array. A restriction that names one holds nothing back
+    /// there: most likely a slip.
+    #[must_use]
+    pub fn members_unknown_to(&self, schema: &Value) -> Vec<String> {
+        members::unknown(&self.schema, schema)
+    }
+
+    /// The same violations without what came in members that this schema marks `writeOnly`, for
+    /// violations that another schema found in the same value.
+    #[must_use]
+    pub(crate) fn redact(&self, violations: Violations) -> Violations {
+        violations.redacted(|path| self.is_secret(path))
     }
 
     fn new(schema: Value) -> Result<Self, SchemaFault> {

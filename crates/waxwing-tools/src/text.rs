@@ -78,7 +78,8 @@ pub(crate) fn push_token(pointer: &mut String, token: &str) {
 
 /// The known names nearest to `name`, nearest first, at most three: those that a slip of a third
 /// of the letters or a matter of case, `-` and `_` could have turned into it.
-pub(crate) fn similar<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+#[must_use]
+pub fn similar<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     const LONGEST: usize = 64;
     let wanted = folded(name);
     if wanted.is_empty() || wanted.len() > LONGEST {

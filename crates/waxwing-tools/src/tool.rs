@@ -9,7 +9,7 @@ use waxwing_core::CanonicalJson;
 use crate::context::CallContext;
 use crate::definition::{Annotations, ToolMode};
 use crate::failure::ToolError;
-use crate::function::{ToolArgs, ToolFunction, ToolOutput, ToolReturn, ToolStruct};
+use crate::function::{SyncForm, ToolArgs, ToolFunction, ToolOutput, ToolReturn, ToolStruct};
 use crate::limits::ToolLimits;
 use crate::schema::SchemaDraft;
 use crate::work::{Code, StructCode, TypedCode, UntypedCode};
@@ -109,13 +109,14 @@ impl Tool {
         F: ToolFunction<Form>,
         F::Args: ToolArgs,
         F::Return: ToolReturn<Output: ToolOutput>,
-        Form: 'static,
+        Form: SyncForm + 'static,
     {
         Self::typed(name, description, ToolMode::Sync, function)
     }
 
     /// A tool that runs as a durable job: it may run more than once, see
-    /// [`CallContext::attempt`].
+    /// [`CallContext::attempt`]. One that takes a [`JobContext`](crate::JobContext) can ask its
+    /// caller for more, and go on where an earlier run stopped.
     pub fn job<Form, F>(
         name: impl Into<String>,
         description: impl Into<String>,

@@ -11,6 +11,7 @@ use waxwing_core::canonical::WriteError;
 use crate::context::CallContext;
 use crate::failure::ToolError;
 use crate::function::{ToolArgs, ToolFunction, ToolOutput, ToolReturn, ToolStruct};
+use crate::job::JobContext;
 
 /// Why running code gave no output.
 pub(crate) enum WorkError {
@@ -28,7 +29,7 @@ pub(crate) struct Running(
 /// Arguments that are decoded and wait to be run.
 pub(crate) trait Work: Send {
     /// Starts the call.
-    fn start(self: Box<Self>, ctx: CallContext) -> Running;
+    fn start(self: Box<Self>, ctx: JobContext) -> Running;
 }
 
 /// The function of a registered tool, whatever its types.
@@ -97,7 +98,7 @@ where
     F::Return: ToolReturn<Output: ToolOutput>,
     Form: 'static,
 {
-    fn start(self: Box<Self>, ctx: CallContext) -> Running {
+    fn start(self: Box<Self>, ctx: JobContext) -> Running {
         Running(Box::pin(async move {
             let running = self.function.start(ctx, self.args);
             finish(running.await.into_result())
@@ -141,8 +142,8 @@ struct StructWork<T: ToolStruct> {
 }
 
 impl<T: ToolStruct> Work for StructWork<T> {
-    fn start(self: Box<Self>, ctx: CallContext) -> Running {
-        Running(Box::pin(async move { finish(self.tool.run(ctx, self.args).await) }))
+    fn start(self: Box<Self>, ctx: JobContext) -> Running {
+        Running(Box::pin(async move { finish(self.tool.run(ctx.into_call(), self.args).await) }))
     }
 }
 
@@ -179,9 +180,9 @@ where
     F: Fn(CallContext, CanonicalJson<'static>) -> R + Send + Sync + 'static,
     R: Future<Output = Result<CanonicalJson<'static>, ToolError>> + Send + 'static,
 {
-    fn start(self: Box<Self>, ctx: CallContext) -> Running {
+    fn start(self: Box<Self>, ctx: JobContext) -> Running {
         Running(Box::pin(async move {
-            let running = (self.function)(ctx, self.args);
+            let running = (self.function)(ctx.into_call(), self.args);
             running.await.map_err(WorkError::Failed)
         }))
     }

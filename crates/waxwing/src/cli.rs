@@ -1,10 +1,24 @@
 //! The words of the command line. What they do is in `command`, one file each.
 
+mod audit;
+mod jobs;
+mod keys;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use waxwing_core::{ClientId, IdempotencyKey, JobId, KeyId, ToolName};
+use waxwing_core::{IdempotencyKey, JobId, ToolName};
+
+pub(crate) use audit::{AuditArgs, AuditCommand, AuditDigestArgs, AuditVerifyArgs, PinArgs};
+pub(crate) use jobs::{
+    FilterArgs, JobsActArgs, JobsArgs, JobsCommand, JobsListArgs, JobsShowArgs, StoreArgs,
+};
+pub(crate) use keys::{
+    KeygenArgs, KeysAddArgs, KeysArgs, KeysCommand, KeysListArgs, KeysRevokeArgs, KeysRotateArgs,
+};
+
+use crate::config::Algorithm;
 
 const EXIT_CODES: &str = "\
 Results go to stdout as one JSON document; everything else goes to stderr.
@@ -14,7 +28,8 @@ Exit codes:
   1  usage or configuration
   3  not authenticated or not allowed, in either direction
   4  unreachable or overloaded
-  5  the tool or job failed, or its arguments were refused";
+  5  the tool or job failed, or its arguments were refused
+  6  the job waits for answers: waxwing answer JOB key=value";
 
 const KEY_VALUE: &str = "\
 Arguments are given as key=value, as a JSON object with --args, or both; a key given twice is an
@@ -31,18 +46,42 @@ The configuration is TOML; an unknown key is an error. Durations are in millisec
 paths relative to the file.
 
   listen          where calls are taken, such as \"127.0.0.1:7411\"
-  admin_listen    where health is told: /livez, /readyz (a free loopback port)
+  admin_listen    where health is told: /livez, /readyz, /metrics (a free loopback port)
   server_id       the audience that clients name
   keyring         the keyring.toml with the clients' keys, mode 0600
-  store           where jobs are kept: \"sqlite:PATH\", or \"memory:\" to lose them with the process
+  signing_key     the server.key with the server's own key, mode 0600; for clients with ed25519 keys
+  store           where jobs are kept: \"sqlite:PATH\" on one machine,
+                  \"postgres://USER@HOST/DATABASE\" (15 or newer) for many, or \"memory:\" to lose
+                  them with the process. After a ? the latter takes schema (waxwing), sslmode
+                  (verify-full; disable on this machine), sslrootcert, password_file, pooled (false:
+                  true behind a pooler in transaction mode), connections (8). With a password in it
+                  this file must have mode 0600
   hosts           what Host may say (the listener's own names)
   origins         which web pages may call (none)
   [limits]        max_message (1048576), max_depth (64), connections (1024), nonces (1000000),
                   nonces_per_key (250000)
   [window]        past_ms (120000), future_ms (30000)
+  [replay]        guard (\"auto\"): where nonces are kept. \"store\" is for several processes over one
+                  store, \"memory\" forgets with the process; auto is as the store asks for
   [jobs]          concurrency (64), lease_ms (30000), sweep_ms (5000), ttl_ms (3600000),
                   max_attempts (3), drain_ms (30000)
-  [tools]         demo (false): batch_sum and long_task
+  [audit]         file: the audit log, none without; key (FILE.key, made if missing),
+                  when_slow (\"wait\", or \"refuse\"), slow_ms (1000), rotate_bytes (67108864)
+  [tools]         demo (false): batch_sum, long_task and transfer
+  [authorisation] default (\"allow\"): what holds for clients that no [[allow]] names; or \"deny\"
+  [[allow]]       client, tools (names, or beginnings such as \"files_*\"), and perhaps args, a JSON
+                  Schema that the arguments must also meet. A client that is named may call what its
+                  rules allow, and nothing else
+  [[tool]]        a program as a tool, one table each: name, description, command, input_schema and
+                  output_schema (or .._schema_file), mode (\"sync\", or \"job\"), title, annotations,
+                  timeout_ms (30000, jobs: none), concurrency (64), queue (256), grace_ms (2000),
+                  max_args_bytes (1048576), max_output_bytes (983040), working_directory,
+                  environment { pass, set }, retry { exit_codes, signal }, stderr_lines (100),
+                  stderr_tail_bytes (2048). Arguments come as JSON on stdin, one JSON value goes
+                  to stdout, and no shell is involved: docs/command-tools.md
+
+SIGHUP makes the server read the keyring again; it also does so by itself, about a second after the file
+has changed. A file that is wrong changes nothing and is told of in the log.
 
 SIGTERM or SIGINT stops the server: calls and jobs are given drain_ms to end, and a second signal stops
 it at once. Jobs that have not ended go on at the next start.";
@@ -62,19 +101,37 @@ pub(crate) enum Command {
     /// Run a server
     #[command(after_help = CONFIGURATION)]
     Serve(ServeArgs),
-    /// List the server's tools
+    /// List the server's tools that this client may call
     List(ListArgs),
+    /// Show what a tool does, takes and gives
+    Describe(DescribeArgs),
+    /// Look over a server's configuration, its keys, tools and rules, and tell all that is wrong
+    Check(CheckArgs),
     /// Call a tool
     #[command(after_help = KEY_VALUE)]
     Call(CallArgs),
+    /// Pin the tools that you have looked at, so that a changed one is not called
+    #[command(after_help = audit::PIN)]
+    Pin(PinArgs),
     /// Show how a job stands
     Poll(PollArgs),
     /// Wait for a job, show its progress, and print its output
     Watch(WatchArgs),
+    /// Give a job what it asks for
+    #[command(after_help = KEY_VALUE)]
+    Answer(AnswerArgs),
     /// Ask for a job to be cancelled
     Cancel(CancelArgs),
-    /// Make a key for a client
+    /// List, show, retry, cancel and purge the jobs of a server's store
+    #[command(after_help = jobs::ABOUT)]
+    Jobs(JobsArgs),
+    /// Make a key for a client, or the server's own
+    #[command(after_help = keys::KEYGEN)]
     Keygen(KeygenArgs),
+    /// List, rotate and revoke the keys of a keyring.toml
+    Keys(KeysArgs),
+    /// Check a server's audit log
+    Audit(AuditArgs),
     /// Show what Waxwing does: a server, forgeries, a job that survives kill -9
     Demo,
 }
@@ -84,6 +141,9 @@ pub(crate) struct InitArgs {
     /// Where to write the files
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
+    /// What the client and the server sign with
+    #[arg(long, value_name = "ALGORITHM", default_value = "hmac-sha256")]
+    pub(crate) algorithm: Algorithm,
 }
 
 #[derive(Args, Debug)]
@@ -119,8 +179,33 @@ pub(crate) struct ProfileArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct ListArgs {
+    /// Print JSON, on a terminal too
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) profile: ProfileArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DescribeArgs {
+    /// The tool's name
+    #[arg(value_name = "TOOL")]
+    pub(crate) tool: ToolName<'static>,
+    /// Print the definition as JSON, on a terminal too
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// The server's configuration
+    #[arg(long, value_name = "FILE", default_value = "waxwing.toml")]
+    pub(crate) config: PathBuf,
+    /// Print JSON, on a terminal too
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -164,6 +249,20 @@ pub(crate) struct WatchArgs {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct AnswerArgs {
+    #[arg(value_name = "JOB")]
+    pub(crate) job: JobId<'static>,
+    /// Answers by the keys of the questions; the value is JSON when it is JSON, and a string otherwise
+    #[arg(value_name = "KEY=VALUE")]
+    pub(crate) pairs: Vec<String>,
+    /// Answers as one JSON object, from a file with @FILE, from stdin with -
+    #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    pub(crate) args: Option<String>,
+    #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct CancelArgs {
     #[arg(value_name = "JOB")]
     pub(crate) job: JobId<'static>,
@@ -172,19 +271,6 @@ pub(crate) struct CancelArgs {
     pub(crate) reason: Option<String>,
     #[command(flatten)]
     pub(crate) profile: ProfileArgs,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct KeygenArgs {
-    /// The client that will sign with the key
-    #[arg(long, value_name = "ID")]
-    pub(crate) client: ClientId<'static>,
-    /// The key's name
-    #[arg(long, value_name = "ID", default_value = "k1")]
-    pub(crate) key_id: KeyId<'static>,
-    /// Add the key to this keyring.toml as well
-    #[arg(long, value_name = "FILE")]
-    pub(crate) keyring: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -1,11 +1,18 @@
 //! The commands, one file each.
 
+mod answer;
+mod audit;
 mod call;
 mod cancel;
+mod check;
 mod demo;
+mod describe;
 mod init;
+mod jobs;
 mod keygen;
+mod keys;
 mod list;
+mod pin;
 mod poll;
 mod serve;
 mod watch;
@@ -20,12 +27,19 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Init(args) => init::run(&args),
         Command::Keygen(args) => keygen::run(args),
+        Command::Audit(args) => audit::run(args),
+        Command::Keys(args) => keys::run(args.command),
         Command::Serve(args) => block_on(serve::run(args)),
         Command::List(args) => block_on(list::run(args)),
+        Command::Describe(args) => block_on(describe::run(args)),
+        Command::Check(args) => check::run(&args),
         Command::Call(args) => block_on(call::run(args)),
+        Command::Pin(args) => block_on(pin::run(args)),
         Command::Poll(args) => block_on(poll::run(args)),
         Command::Watch(args) => block_on(watch::run(args)),
+        Command::Answer(args) => block_on(answer::run(args)),
         Command::Cancel(args) => block_on(cancel::run(args)),
+        Command::Jobs(args) => block_on(jobs::run(args.command)),
         Command::Demo => block_on(demo::run()),
     }
 }

@@ -1,11 +1,12 @@
-//! The tools that `[tools] demo = true` switches on: one that answers at once, one that runs as a job.
+//! The tools that `[tools] demo = true` switches on: one that answers at once, one that runs as a job,
+//! one that asks.
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use waxwing_tools::{CallContext, RegistryBuilder, Tool, ToolError};
+use waxwing_tools::{CallContext, JobContext, RegistryBuilder, Tool, ToolError};
 
 /// How often `long_task` reports its progress.
 const REPORTS: u64 = 10;
@@ -43,6 +44,26 @@ struct TaskDone {
     payload: Option<Map<String, Value>>,
 }
 
+#[derive(Deserialize, JsonSchema)]
+struct Transfer {
+    /// Who is to get it.
+    #[schemars(length(min = 1, max = 100))]
+    to: String,
+    /// How much.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    amount: f64,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Receipt {
+    /// Who was to get it.
+    to: String,
+    /// How much.
+    amount: f64,
+    /// Whether it was confirmed. Nothing is ever sent.
+    confirmed: bool,
+}
+
 /// Adds the demo tools.
 pub(crate) fn add_to(registry: RegistryBuilder) -> RegistryBuilder {
     registry
@@ -50,6 +71,7 @@ pub(crate) fn add_to(registry: RegistryBuilder) -> RegistryBuilder {
             batch_sum(&args.numbers)
         }))
         .tool(Tool::job("long_task", "Works for a while and reports how far it is.", long_task))
+        .tool(Tool::job("transfer", "Asks before it pretends to send money.", transfer))
 }
 
 fn batch_sum(numbers: &[f64]) -> Result<Sum, ToolError> {
@@ -68,6 +90,12 @@ async fn long_task(context: CallContext, args: LongTask) -> Result<TaskDone, Too
         context.progress(done, Some(REPORTS), None);
     }
     Ok(TaskDone { seconds: args.seconds, payload: args.payload })
+}
+
+async fn transfer(job: JobContext, args: Transfer) -> Result<Receipt, ToolError> {
+    let Transfer { to, amount } = args;
+    let confirmed = job.ask("sure", &format!("Send {amount} to {to}?"))?;
+    Ok(Receipt { to, amount, confirmed })
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 use waxwing_client::ClientError;
+use waxwing_core::message::Outcome;
 use waxwing_core::{CallError, ErrorCode};
 use waxwing_jobs::StoreError;
 use waxwing_server::BindError;
 
 use crate::config::ConfigError;
+use crate::questions;
 
 /// How a command that did not succeed ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub(crate) enum Exit {
     Unreachable = 4,
     /// The tool or job failed, or its arguments were refused.
     Failed = 5,
+    /// The job waits for answers.
+    Waiting = 6,
 }
 
 impl From<Exit> for ExitCode {
@@ -75,6 +79,10 @@ impl From<ClientError> for Failure {
             ClientError::Refused(error) => {
                 format!("{}\n{}", with_sources(&ClientError::Refused(error.clone())), hint(error))
             }
+            ClientError::OtherStatus(outcome) => match &**outcome {
+                Outcome::InputRequired { job_id, requests } => questions::explain(job_id, requests),
+                _ => with_sources(&error),
+            },
             other => with_sources(other),
         };
         Self::new(exit, text.trim_end())
@@ -86,8 +94,11 @@ fn of_client(error: &ClientError) -> Exit {
     match error {
         ClientError::Misuse(_) => Exit::Usage,
         ClientError::Unreachable { .. } | ClientError::Timeout { .. } => Exit::Unreachable,
-        ClientError::ReplyFault(_) => Exit::NotAllowed,
+        ClientError::ReplyFault(_) | ClientError::WrongDigest { .. } => Exit::NotAllowed,
         ClientError::Refused(error) | ClientError::Failed(error) => of_code(error.code),
+        ClientError::OtherStatus(outcome) if matches!(**outcome, Outcome::InputRequired { .. }) => {
+            Exit::Waiting
+        }
         _ => Exit::Failed,
     }
 }
@@ -154,7 +165,8 @@ fn explained(error: &CallError) -> String {
 const fn hint(error: &CallError) -> &'static str {
     match error.code {
         ErrorCode::Unauthenticated => {
-            "is this profile's client_id, key_id and secret in the server's keyring.toml?"
+            "is this profile's client_id, key_id and secret in the server's keyring.toml, and the key \
+             neither revoked nor expired?"
         }
         ErrorCode::WrongServer => "is this profile's server_id that of the server's waxwing.toml?",
         _ => "",

@@ -1,14 +1,21 @@
 //! The command line of Waxwing: reads what was asked for, does it, and says by its exit code how it went.
 
+mod age;
 mod arguments;
+mod assembly;
+mod audit;
 mod cli;
 mod command;
 mod config;
 mod demo_tools;
 mod exit;
+mod keyring_watch;
 mod output;
 mod progress;
+mod questions;
 mod signals;
+mod store;
+mod table;
 mod terminal;
 
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! The one JSON document on stdout: canonical and on one line, or indented for a person at a terminal.
+//! What goes to stdout: one JSON document, canonical and on one line, or for a person at a terminal the
+//! same indented, or a table. Who reads is decided here alone.
 
 use std::io::{self, IsTerminal as _, Write as _, stdout};
 
@@ -8,6 +9,66 @@ use waxwing_client::JobStatus;
 use waxwing_core::{CanonicalJson, JobId};
 
 use crate::exit::{Exit, Failure};
+use crate::table::{Canvas, Table};
+use crate::{questions, terminal};
+
+/// Who reads stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// A person at a terminal.
+    Person,
+    /// A program, through a pipe or a file.
+    Program,
+}
+
+impl Reader {
+    /// Who reads stdout of this process.
+    pub(crate) fn of_stdout() -> Self {
+        if stdout().is_terminal() { Self::Person } else { Self::Program }
+    }
+
+    /// Who reads stdout, when `--json` may say that it is a program.
+    pub(crate) fn told(json: bool) -> Self {
+        if json { Self::Program } else { Self::of_stdout() }
+    }
+}
+
+/// Prints a result: as a table to a person, as JSON to a program.
+pub(crate) fn print_or_table<T: Serialize + ?Sized>(
+    result: &T,
+    table: impl FnOnce() -> Table,
+) -> Result<(), Failure> {
+    show(false, result, table)
+}
+
+/// As [`print_or_table`]; with `json` it is JSON to anybody.
+pub(crate) fn show<T: Serialize + ?Sized>(
+    json: bool,
+    result: &T,
+    table: impl FnOnce() -> Table,
+) -> Result<(), Failure> {
+    match Reader::told(json) {
+        Reader::Person => print_text(&table().render(canvas())),
+        Reader::Program => print(result),
+    }
+}
+
+/// The terminal that stdout is.
+pub(crate) fn canvas() -> Canvas {
+    let size = console::Term::stdout().size_checked();
+    Canvas { width: size.map(|(_, columns)| columns.into()), paint: terminal::paint() }
+}
+
+/// Prints text for a person, as it is: what a peer said in it must be printable already.
+pub(crate) fn print_text(text: &str) -> Result<(), Failure> {
+    let mut out = stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::usage(format!("stdout cannot be written: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
 
 /// Prints a result.
 pub(crate) fn print<T: Serialize + ?Sized>(result: &T) -> Result<(), Failure> {
@@ -18,14 +79,11 @@ pub(crate) fn print<T: Serialize + ?Sized>(result: &T) -> Result<(), Failure> {
 
 /// Prints a result that is canonical already.
 pub(crate) fn print_json(json: &CanonicalJson<'_>) -> Result<(), Failure> {
-    let text = if stdout().is_terminal() { indented(json) } else { json.as_str().to_owned() };
-    let mut out = stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Failure::usage(format!("stdout cannot be written: {error}"))),
-        Ok(()) => Ok(()),
-    }
+    let text = match Reader::of_stdout() {
+        Reader::Person => indented(json),
+        Reader::Program => json.as_str().to_owned(),
+    };
+    print_text(&format!("{text}\n"))
 }
 
 /// Strings in canonical JSON may hold what steers a terminal (U+007F to U+009F), so they are escaped.
@@ -58,6 +116,9 @@ pub(crate) fn print_status(job_id: &JobId<'_>, status: JobStatus<Value>) -> Resu
             }
         }
         JobStatus::InputRequired { requests } => {
+            if Reader::of_stdout() == Reader::Person {
+                terminal::note(&questions::explain(job_id, &requests));
+            }
             put("status", "input_required".into());
             put("requests", requests.decode().unwrap_or(Value::Null));
         }

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal as _, Write as _, stderr};
 
 use crate::exit::Failure;
+use crate::table::Paint;
 
 /// Says why a command did not succeed.
 pub(crate) fn report(failure: &Failure) {
@@ -27,11 +28,16 @@ fn write(line: &str) {
     let _ = writeln!(stderr().lock(), "{line}");
 }
 
-/// Whether stderr is a terminal and nobody asked for it to be plain (no-color.org).
+/// Whether stderr is a terminal that colours are welcome on.
 fn is_coloured() -> bool {
+    stderr().is_terminal() && paint() == Paint::Styled
+}
+
+/// Whether a terminal may be coloured: nobody asked for it to be plain (no-color.org).
+pub(crate) fn paint() -> Paint {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+    if is_set("NO_COLOR") || is_dumb { Paint::Plain } else { Paint::Styled }
 }
 
 /// The text without control characters other than line ends and tabs.

@@ -2,6 +2,7 @@
 //! states the verdict it expects; one that is judged otherwise ends the program.
 
 mod json;
+mod keys;
 mod replies;
 mod requests;
 mod tamperings;
@@ -26,6 +27,7 @@ fn files() -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
     let world = World::new()?;
     let files = [
         ("json.json", json::file()?),
+        ("keys.json", keys::file()?),
         ("requests.json", requests::file(&world)?),
         ("replies.json", replies::file(&world)?),
         ("refusals.json", replies::refusals(&world)?),

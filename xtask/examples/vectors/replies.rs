@@ -7,7 +7,7 @@ use waxwing_core::message::Outcome;
 use waxwing_core::{CallError, CanonicalJson, ErrorCode};
 
 use crate::vector::File;
-use crate::world::{NOW_MS, TS_MS, World, canonical, signed, signed_by, with, without};
+use crate::world::{NOW_MS, TS_MS, World, canonical, with, without};
 
 const NOT_A_REPLY: Option<&str> = Some("not_a_reply");
 
@@ -26,12 +26,13 @@ pub(crate) fn file(world: &World) -> Result<File, Box<dyn Error>> {
         vectors.push(world.reply_vector(name, &bytes, NOW_MS, None)?);
     }
     for (name, changes) in wrong_shapes() {
-        let bytes = signed(&with(reply, changes))?;
+        let bytes = world.signed(&with(reply, changes))?;
         vectors.push(world.reply_vector(name, &bytes, NOW_MS, NOT_A_REPLY)?);
     }
     for name in reply.as_object().into_iter().flat_map(|object| object.keys()) {
         let message = without(reply, name);
-        let bytes = if name == "signature" { canonical(&message)? } else { signed(&message)? };
+        let bytes =
+            if name == "signature" { canonical(&message)? } else { world.signed(&message)? };
         vectors.push(world.reply_vector(&format!("no {name}"), &bytes, NOW_MS, NOT_A_REPLY)?);
     }
     for (name, bytes) in [
@@ -49,10 +50,10 @@ pub(crate) fn file(world: &World) -> Result<File, Box<dyn Error>> {
         ("from another server", json!({"server_id": "other.example"}), "wrong_party"),
         ("under another key_id", json!({"key_id": "k2"}), "wrong_party"),
     ] {
-        let bytes = signed(&with(reply, changes))?;
+        let bytes = world.signed(&with(reply, changes))?;
         vectors.push(world.reply_vector(name, &bytes, NOW_MS, Some(check))?);
     }
-    let bytes = signed_by(1, reply)?;
+    let bytes = world.signed_by(1, reply)?;
     let wrong = Some("wrong_signature");
     vectors.push(world.reply_vector("signed with another key", &bytes, NOW_MS, wrong)?);
     let (ts_ms, outside) = (TS_MS + 42, Some("outside_window"));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use waxwing_core::ErrorCode::{Malformed, Stale, Unauthenticated, UnsupportedVersion, WrongServer};
 
 use crate::vector::{File, Vector};
-use crate::world::{NOW_MS, SERVER_ID, TS_MS, World, canonical, signed, signed_by, with, without};
+use crate::world::{NOW_MS, SERVER_ID, TS_MS, World, canonical, with, without};
 
 pub(crate) fn file(world: &World) -> Result<File, Box<dyn Error>> {
     let request = &world.request;
@@ -23,23 +23,24 @@ pub(crate) fn file(world: &World) -> Result<File, Box<dyn Error>> {
     spellings(world, &mut vectors)?;
 
     for (name, changes) in accepted() {
-        let bytes = signed(&with(request, changes))?;
+        let bytes = world.signed(&with(request, changes))?;
         vectors.push(world.request_vector(name, &bytes, NOW_MS, None)?);
     }
     for (name, number, changes) in [
         ("another key of the client", 1, json!({"key_id": "k2"})),
         ("another client", 2, json!({"client_id": "agent-8"})),
     ] {
-        let bytes = signed_by(number, &with(request, changes))?;
+        let bytes = world.signed_by(number, &with(request, changes))?;
         vectors.push(world.request_vector(name, &bytes, NOW_MS, None)?);
     }
     for (name, changes) in malformed() {
-        let bytes = signed(&with(request, changes))?;
+        let bytes = world.signed(&with(request, changes))?;
         vectors.push(world.request_vector(name, &bytes, NOW_MS, Some(Malformed))?);
     }
     for name in request.as_object().into_iter().flat_map(|object| object.keys()) {
         let message = without(request, name);
-        let bytes = if name == "signature" { canonical(&message)? } else { signed(&message)? };
+        let bytes =
+            if name == "signature" { canonical(&message)? } else { world.signed(&message)? };
         let title = format!("no {name}");
         vectors.push(world.request_vector(&title, &bytes, NOW_MS, Some(Malformed))?);
     }
@@ -58,7 +59,7 @@ pub(crate) fn file(world: &World) -> Result<File, Box<dyn Error>> {
         ("an unknown key", json!({"key_id": "k9"}), Unauthenticated),
         ("the key of another client", json!({"client_id": "agent-8"}), Unauthenticated),
     ] {
-        let bytes = signed(&with(request, changes))?;
+        let bytes = world.signed(&with(request, changes))?;
         vectors.push(world.request_vector(name, &bytes, NOW_MS, Some(code))?);
     }
     for (name, now_ms, code) in [

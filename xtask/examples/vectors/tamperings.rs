@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use waxwing_core::ErrorCode::{self, Malformed, Unauthenticated, UnsupportedVersion, WrongServer};
 
 use crate::vector::{File, hex};
-use crate::world::{NOW_MS, TS_MS, World, canonical, signed_by, with, without};
+use crate::world::{NOW_MS, TS_MS, World, canonical, with, without};
 
 pub(crate) fn file(world: &World) -> Result<File, Box<dyn Error>> {
     let (request, reply) = (&world.request, &world.reply);
@@ -22,7 +22,7 @@ pub(crate) fn file(world: &World) -> Result<File, Box<dyn Error>> {
         let bytes = canonical(&with(request, json!({ "signature": signature })))?;
         vectors.push(world.request_vector(name, &bytes, NOW_MS, Some(code))?);
     }
-    let bytes = signed_by(1, request)?;
+    let bytes = world.signed_by(1, request)?;
     let name = "signed with another key of the client";
     vectors.push(world.request_vector(name, &bytes, NOW_MS, Some(Unauthenticated))?);
     let turned = with(reply, json!({"typ": "request"}));

@@ -34,8 +34,24 @@ pub(crate) struct KeyRecord {
     pub(crate) client_id: &'static str,
     pub(crate) key_id: &'static str,
     pub(crate) algorithm: &'static str,
-    /// In hex digits.
+    /// The client's, in hex digits.
     pub(crate) secret: String,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(crate) pair: Option<PairRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) not_before_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) not_after_ms: Option<i64>,
+}
+
+/// What more there is of an Ed25519 key, in hex digits.
+#[derive(Serialize)]
+pub(crate) struct PairRecord {
+    pub(crate) public_key: String,
+    pub(crate) server_secret: String,
+    pub(crate) server_public_key: String,
 }
 
 #[derive(Serialize)]

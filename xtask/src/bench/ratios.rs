@@ -137,6 +137,12 @@ pub(super) const CELLS: &[Cell] = &[
         rival: ("canonicalize/64KB-floats", "serde_json_canonicalizer"),
         at_most: 1.0 / 5.0,
     },
+    Cell {
+        name: "a call of batch_sum with 1000 numbers / decoding them",
+        ours: ("batch_sum/1000", "waxwing"),
+        rival: ("batch_sum/1000", "serde_json"),
+        at_most: 2.5,
+    },
 ];
 
 /// What became of a promise.

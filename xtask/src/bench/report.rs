@@ -15,11 +15,12 @@ use crate::process::{capture, program, root};
 const BEGIN: &str = "<!-- figures: begin -->";
 const END: &str = "<!-- figures: end -->";
 
-pub(super) fn write(medians: &Medians, ratios: &[Ratio]) -> Result<()> {
+/// `added` is the table of added times.
+pub(super) fn write(medians: &Medians, ratios: &[Ratio], added: &str) -> Result<()> {
     let page = root().join("docs/performance.md");
     let old =
         fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
-    let mut figures = format!("{}\n\n{}", machine()?, medians::table(medians));
+    let mut figures = format!("{added}\n{}\n\n{}", machine()?, medians::table(medians));
     if !ratios.is_empty() {
         let picture = root().join("docs/performance.svg");
         fs::write(&picture, svg(ratios))

@@ -9,8 +9,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{Ended, Plan};
-use crate::process::{cargo, line, scratch};
+use super::{Ended, Plan, postgres, schemas};
+use crate::process::{cargo, in_ci, line, scratch};
 
 pub(super) fn run(plan: &Plan) -> Result<Ended> {
     // A test that cannot run appends `its name: the reason` to this file and returns.
@@ -29,6 +29,17 @@ pub(super) fn run(plan: &Plan) -> Result<Ended> {
             "tests over published test data (JSONTestSuite, RFC 8785): set WAXWING_DATA to its folder"
                 .to_owned(),
         ),
+    }
+    match schemas::folder() {
+        Ok(folder) => _ = command.env("WAXWING_SCHEMA_SUITE", folder),
+        // The test itself says that it was skipped.
+        Err(error) if !in_ci() => println!("{error:#}"),
+        Err(error) => return Err(error),
+    }
+    match postgres::ensure() {
+        // The tests themselves say that they were skipped.
+        Err(error) if !in_ci() => println!("{error:#}"),
+        ensured => ensured?,
     }
     if plan.quick {
         command.env("WAXWING_QUICK", "1").env("PROPTEST_CASES", "32");

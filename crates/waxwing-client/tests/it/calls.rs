@@ -5,7 +5,7 @@ use std::io;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use waxwing_client::{CallOptions, ClientError, InvalidUrl, Misuse};
+use waxwing_client::{CallOptions, Client, ClientError, InvalidUrl, Misuse};
 use waxwing_core::message::Outcome;
 use waxwing_core::{Limits, WriteError};
 
@@ -132,4 +132,45 @@ async fn a_client_shows_nothing_of_its_key() {
     }
     assert!(format!("{client:?}").contains("agent-7"));
     assert_eq!(key().algorithm(), "hmac-sha256");
+}
+
+/// The client's side of a rotation: the newest key that may signs, call by call.
+#[tokio::test]
+async fn each_call_is_signed_with_the_newest_key_that_may() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use waxwing_crypto::{HmacKey, KeyChain, KeyRecord, Validity};
+
+    let peer = Peer::start(|call| async move {
+        let used = call.request()["key_id"].as_str().unwrap().to_owned();
+        // Nobody answers the second key here: which one was used is told by an unsigned refusal.
+        answer(401, format!("{{\"error\":{{\"code\":\"unauthenticated\",\"message\":\"{used}\"}},\"typ\":\"refusal\",\"v\":\"waxwing/1\"}}"))
+    })
+    .await;
+    let mut keys = KeyChain::default();
+    for (id, from, until) in [("k1", None, Some(30)), ("k2", Some(20), Some(40))] {
+        let secret: Vec<u8> = (0..32).map(|i| i ^ id.as_bytes()[1]).collect();
+        let record = KeyRecord::new(id.parse().unwrap(), HmacKey::new(&secret).unwrap().into());
+        keys.insert(record.with_validity(Validity::new(from, until).unwrap()));
+    }
+    let now = Arc::new(AtomicI64::new(0));
+    let clock = Arc::clone(&now);
+    let url = format!("http://{}", peer.address);
+    let (client_id, server_id) = ("agent-7".parse().unwrap(), "sums.example".parse().unwrap());
+    let client = Client::builder_with_keys(url, client_id, server_id, keys)
+        .clock(move || clock.load(Ordering::SeqCst))
+        .build()
+        .unwrap();
+    for (now_ms, signs) in
+        [(0, Some("k1")), (19, Some("k1")), (20, Some("k2")), (39, Some("k2")), (40, None)]
+    {
+        now.store(now_ms, Ordering::SeqCst);
+        let error = client.call::<_, Value>("echo", &json!({})).await.unwrap_err();
+        match (error, signs) {
+            (ClientError::Refused(error), Some(id)) => assert_eq!(error.message, id, "{now_ms}"),
+            (ClientError::Misuse(Misuse::NoKey), None) => {}
+            other => panic!("{now_ms}: {other:?}"),
+        }
+    }
 }

@@ -228,8 +228,8 @@ async fn a_forged_status_ends_a_wait() {
 }
 
 fn listing(name: &str) -> Value {
-    json!({"name": name, "description": "Does.", "mode": "sync", "input_schema": {"type": "object"},
-        "output_schema": true, "annotations": {}, "digest": "0f".repeat(32)})
+    peer::listed(&json!({"name": name, "description": "Does.", "mode": "sync",
+        "input_schema": {"type": "object"}, "output_schema": true, "annotations": {}}))
 }
 
 #[tokio::test]

@@ -7,4 +7,5 @@ mod clock;
 mod connections;
 mod jobs;
 mod peer;
+mod pins;
 mod verification;

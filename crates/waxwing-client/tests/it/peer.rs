@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 use waxwing_client::{Client, ClientBuilder};
@@ -66,7 +66,8 @@ impl Call {
         let mut scratch = Scratch::new();
         let limits = Limits::DEFAULT.with_max_message(8 << 20);
         let server = SERVER.parse().unwrap();
-        let request = verify_request(&self.body, &limits, &server, &ring, &mut scratch).unwrap();
+        let request =
+            verify_request(&self.body, &limits, &server, &ring, now_ms(), &mut scratch).unwrap();
         let nonce = Nonce::new(format!("server-nonce-{:08}", self.number)).unwrap();
         let mut out = Vec::new();
         sign_reply(&request, outcome, ts_ms, nonce, &mut Scratch::new(), &mut out).unwrap();
@@ -96,6 +97,16 @@ pub(crate) fn signed_anew(
 
 pub(crate) fn json(value: &Value) -> CanonicalJson<'static> {
     CanonicalJson::from_serialize(value).unwrap()
+}
+
+/// A definition with its digest, as `list_tools` gives it (wire.md §7).
+pub(crate) fn listed(definition: &Value) -> Value {
+    let mut pinned = definition.clone();
+    pinned["server_id"] = SERVER.into();
+    let hash = Sha256::digest(canonical::to_vec(&pinned).unwrap());
+    let mut listed = definition.clone();
+    listed["digest"] = hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+    listed
 }
 
 pub(crate) fn job(id: &str) -> JobId<'static> {

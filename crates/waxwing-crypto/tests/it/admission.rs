@@ -4,12 +4,24 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::json;
 use waxwing_core::{ErrorCode, Scratch};
-use waxwing_crypto::{Capacity, Rejection, ReplayGuard, Window, admit};
+use waxwing_crypto::{
+    Admitted, Capacity, MemoryReplayGuard, Rejection, ReplayGuard, Verified, Window,
+};
 
-use crate::fixture::{NOW, request, signed, verify};
+use crate::fixture::{NOW, at_once, request, signed, verify};
 
-fn guard() -> ReplayGuard {
-    ReplayGuard::new(Window::DEFAULT, Capacity::default(), NOW - 1, [3; 32])
+/// [`waxwing_crypto::admit`] with a guard that waits for nothing.
+fn admit<'v, 'a>(
+    verified: &'v Verified<'a>,
+    guard: &dyn ReplayGuard,
+    window: &Window,
+    now_ms: i64,
+) -> Result<Admitted<'v, 'a>, Rejection> {
+    at_once(waxwing_crypto::admit(verified, guard, window, now_ms))
+}
+
+fn guard() -> MemoryReplayGuard {
+    MemoryReplayGuard::new(Window::DEFAULT, Capacity::default(), NOW - 1, [3; 32])
 }
 
 #[test]
@@ -42,7 +54,7 @@ fn what_was_sent_before_a_restart_is_stale() {
     let (bytes, _) = signed(&request(1, json!({})));
     let mut scratch = Scratch::new();
     let verified = verify(&bytes, &mut scratch).unwrap();
-    let restarted = ReplayGuard::new(Window::DEFAULT, Capacity::default(), NOW + 5, [4; 32]);
+    let restarted = MemoryReplayGuard::new(Window::DEFAULT, Capacity::default(), NOW + 5, [4; 32]);
     let stale = admit(&verified, &restarted, &Window::DEFAULT, NOW + 5).unwrap_err();
     assert_eq!(stale, Rejection::Stale { server_ts_ms: NOW + 5 });
 }

@@ -1,6 +1,8 @@
 //! A client, a server and messages between them.
 
+use std::pin::pin;
 use std::sync::LazyLock;
+use std::task::{Context, Poll, Waker};
 
 use serde_json::{Value, json};
 use waxwing_core::message::{Outcome, Request};
@@ -29,11 +31,12 @@ pub(crate) fn ring() -> &'static KeyRing {
 
 /// Two clients, the first with two keys; no two keys are the same.
 fn new_ring() -> KeyRing {
-    let other = |seed: u8| -> Key {
+    let decoy = |seed: u8| {
         let secret: Vec<u8> = (0..32).map(|i| i ^ seed).collect();
-        HmacKey::new(&secret).unwrap().into()
+        HmacKey::new(&secret).unwrap()
     };
-    let mut ring = KeyRing::new(other(0x80));
+    let other = |seed: u8| -> Key { decoy(seed).into() };
+    let mut ring = KeyRing::new(decoy(0x80).into());
     ring.insert("agent-7".parse().unwrap(), "k1".parse().unwrap(), key());
     ring.insert("agent-7".parse().unwrap(), "k2".parse().unwrap(), other(0x40));
     ring.insert("agent-8".parse().unwrap(), "k1".parse().unwrap(), other(0x20));
@@ -67,7 +70,7 @@ pub(crate) fn verify<'a>(
     bytes: &'a [u8],
     scratch: &'a mut Scratch,
 ) -> Result<Verified<'a>, RequestFault> {
-    verify_request(bytes, &Limits::default(), &server_id(), ring(), scratch)
+    verify_request(bytes, &Limits::default(), &server_id(), ring(), NOW, scratch)
 }
 
 /// The signed reply of an honest server, and what the client remembers of its request.
@@ -87,4 +90,12 @@ pub(crate) fn exchange(nonce: u64) -> (Vec<u8>, SentRequest) {
     )
     .unwrap();
     (reply, SentRequest::new(&request, signature))
+}
+
+/// What a future gives that has nothing to wait for.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => unreachable!("it waits"),
+    }
 }

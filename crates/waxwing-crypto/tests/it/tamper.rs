@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use waxwing_core::{ErrorCode, Limits, Scratch, canonical};
 use waxwing_crypto::{RequestFault, verify_request};
 
-use crate::fixture::{exchange, request, ring, server_id, signed, verify};
+use crate::fixture::{NOW, exchange, request, ring, server_id, signed, verify};
 
 /// Envelopes of different forms, all signed by agent-7 with k1.
 fn golden(count: u64) -> Vec<Vec<u8>> {
@@ -33,7 +33,7 @@ fn golden(count: u64) -> Vec<Vec<u8>> {
 
 /// Whether `changed` is the same message in another spelling, such as `1E+21` for `1e+21`: a receiver
 /// must accept that (wire.md §4).
-fn is_respelling(changed: &[u8], message: &[u8]) -> bool {
+pub(crate) fn is_respelling(changed: &[u8], message: &[u8]) -> bool {
     canonical::canonicalize(changed, &Limits::default())
         .is_ok_and(|text| text.as_bytes() == message)
 }
@@ -47,7 +47,8 @@ fn no_flipped_bit_is_accepted() {
         for bit in 0..message.len() * 8 {
             let mut changed = message.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            let verdict = verify_request(&changed, &limits, &server_id(), ring(), &mut scratch);
+            let verdict =
+                verify_request(&changed, &limits, &server_id(), ring(), NOW, &mut scratch);
             let refused = verdict.is_err() || is_respelling(&changed, &message);
             assert!(refused, "bit {bit} of {}", String::from_utf8_lossy(&message));
             tried += 1;
@@ -148,7 +149,7 @@ fn a_message_for_another_server_or_in_the_other_direction_is_refused() {
     let message = &golden(1)[0];
     let mut scratch = Scratch::new();
     let elsewhere = "other.example".parse().unwrap();
-    let fault = verify_request(message, &Limits::default(), &elsewhere, ring(), &mut scratch);
+    let fault = verify_request(message, &Limits::default(), &elsewhere, ring(), NOW, &mut scratch);
     assert_eq!(fault.unwrap_err(), RequestFault::WrongServer);
     // A reply is signed with the same key; it must not pass for a request.
     let (reply, _) = exchange(1);

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use waxwing_core::{KeyId, ServerId};
 
 use super::world::{MOMENT, World, idempotency, json, nonce};
-use super::{Miss, same};
+use super::{Miss, ensure, same};
 use crate::store::{Admission, Bound, Outcome, Started};
 
 const KEEP: Duration = Duration::from_secs(60);
@@ -45,6 +45,32 @@ pub(super) async fn nonce_race(w: &mut World) -> Result<(), Miss> {
         fresh += verdicts.iter().filter(|verdict| **verdict == Admission::Fresh).count();
     }
     same("times fresh", fresh, 1)
+}
+
+pub(super) async fn marks(w: &mut World) -> Result<(), Miss> {
+    for (name, at_least, height) in [
+        ("a", i64::MIN, i64::MIN),
+        ("a", 5, 5),
+        ("a", 3, 5),
+        ("b", -1, -1),
+        ("a", i64::MIN, 5),
+        ("b", i64::MAX, i64::MAX),
+        ("a", 6, 6),
+    ] {
+        let mark = w.store.raise_mark(name, at_least).await?;
+        same(&format!("{name} raised to {at_least}"), mark, Some(height))?;
+    }
+    let mut racers = JoinSet::new();
+    for n in 0..24 {
+        let store = Arc::clone(&w.store);
+        racers.spawn(async move { (n, store.raise_mark("race", n * 7 % 24).await) });
+    }
+    while let Some(raced) = racers.join_next().await {
+        let (n, raised) = raced.map_err(|error| Miss(error.to_string()))?;
+        let raised = raised?;
+        ensure!(raised >= Some(n * 7 % 24), "a mark raised to {n} stands at {raised:?}");
+    }
+    same("after the race", w.store.raise_mark("race", 0).await?, Some(23))
 }
 
 pub(super) async fn nonces_full(w: &mut World) -> Result<(), Miss> {

@@ -59,8 +59,10 @@ pub(super) async fn survives(w: &mut World) -> Result<(), Miss> {
     let order = order.with_idempotency(idempotency("k", 1, KEEP)?);
     same("a start", w.start_one(order).await?, Started::Created)?;
     same("a nonce", w.store.admit(vec![nonce("a", 2, KEEP)?]).await?, vec![Admission::Fresh])?;
+    same("a mark", w.store.raise_mark("mark", 7).await?, Some(7))?;
     let before = all(w).await?;
     crash(w).await?;
+    same("a mark after the crash", w.store.raise_mark("mark", 1).await?, Some(7))?;
     for (after, before) in all(w).await?.iter().zip(&before) {
         same("a job after the crash", after, before)?;
     }

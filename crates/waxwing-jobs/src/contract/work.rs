@@ -39,6 +39,23 @@ pub(super) async fn claim(w: &mut World) -> Result<(), Miss> {
     same("a claim of more than there are", w.claim(9).await?.len(), 2)
 }
 
+pub(super) async fn waited(w: &mut World) -> Result<(), Miss> {
+    let ten = Duration::from_secs(10);
+    let near = |what: &str, waited: Duration, wanted: Duration| {
+        let late = waited.saturating_sub(wanted);
+        ensure!(waited >= wanted && late < ten, "{what}: {waited:?} instead of {wanted:?}");
+        Ok(())
+    };
+    w.start("a", "one").await?;
+    w.pass(ten).await;
+    let first = w.claim_one().await?;
+    near("since its start", first.waited, ten)?;
+    // The delay of a retry is no wait: nobody could have taken the job.
+    w.done(&first.ticket, Outcome::Retry { after: LEASE, failure: failure("x") }).await?;
+    w.pass(LEASE + ten).await;
+    near("since its delay was over", w.claim_one().await?.waited, ten)
+}
+
 pub(super) async fn claim_race(w: &mut World) -> Result<(), Miss> {
     for n in 0..30 {
         w.start("a", &format!("job-{n}")).await?;

@@ -10,8 +10,9 @@ use super::held::{Held, Report, Stop};
 use super::{Bound, Course, Shared};
 use crate::cancellation::Canceller;
 use crate::job::{Cause, Failure};
+use crate::observer::AttemptEnd;
 use crate::runner::{JobContext, JobFailure, Retry, RunOutcome};
-use crate::store::{Beat, Claimed, Outcome, Settle};
+use crate::store::{Beat, Claimed, Outcome, Settle, SettleVerdict};
 
 type Ran = Result<Result<RunOutcome, JobFailure>, JoinError>;
 
@@ -19,9 +20,16 @@ type Ran = Result<Result<RunOutcome, JobFailure>, JoinError>;
 pub(super) async fn run(shared: Arc<Shared>, claimed: Claimed) {
     let held = shared.active.hold(claimed.ticket.clone());
     let turn = Turn { attempt: claimed.attempt, of: claimed.max_attempts };
-    if let Some(end) = drive(&shared, &held, claimed).await {
-        settle(&shared, &held, turn, end).await;
-    }
+    let (observer, kind) = (Arc::clone(&shared.config.observer), claimed.kind.clone());
+    observer.claimed(&kind, claimed.attempt, claimed.waited);
+    let began = Instant::now();
+    let end = drive(&shared, &held, claimed).await;
+    let ran = began.elapsed();
+    let how = match end {
+        Some(end) => settle(&shared, &held, turn, end).await,
+        None => AttemptEnd::Lost,
+    };
+    observer.ended(&kind, how, ran);
     shared.active.let_go(&held.ticket);
 }
 
@@ -33,6 +41,19 @@ struct Turn {
 }
 
 impl Turn {
+    /// What an outcome makes of the job, should it be stored.
+    fn end(self, outcome: &Outcome) -> AttemptEnd {
+        match outcome {
+            Outcome::Complete(_) => AttemptEnd::Completed,
+            Outcome::Fail(_) => AttemptEnd::Failed,
+            Outcome::Retry { .. } if self.attempt >= self.of => AttemptEnd::Failed,
+            Outcome::Retry { .. } => AttemptEnd::Retried,
+            Outcome::Park { .. } => AttemptEnd::Parked,
+            Outcome::Cancelled => AttemptEnd::Cancelled,
+            Outcome::Release => AttemptEnd::Released,
+        }
+    }
+
     /// How a job is left whose work was stopped by a drain. One that was promised a single attempt
     /// has had it: it must not run a second time after the restart.
     fn interrupted(self) -> Outcome {
@@ -130,7 +151,8 @@ async fn drop_work<T>(work: &mut Bound<T>, grace: Duration) {
     let _ = timeout(grace, &mut work.0).await;
 }
 
-async fn settle(shared: &Shared, held: &Held, turn: Turn, end: End) {
+/// Stores the end, and says what it was.
+async fn settle(shared: &Shared, held: &Held, turn: Turn, end: End) -> AttemptEnd {
     let outcome = match end {
         End::Done(RunOutcome::Complete(output)) => Outcome::Complete(output),
         End::Done(RunOutcome::Park { requests, checkpoint }) => {
@@ -152,11 +174,14 @@ async fn settle(shared: &Shared, held: &Held, turn: Turn, end: End) {
         Outcome::Complete(_) => None,
         _ => last_report(shared, held).await,
     };
-    shared.settler.settle(last, Settle { ticket: held.ticket.clone(), outcome }).await;
+    let how = turn.end(&outcome);
+    let settled =
+        shared.settler.settle(last, Settle { ticket: held.ticket.clone(), outcome }).await;
     shared.waiting.bump(&held.ticket.id);
     if let Some(after) = again {
         shared.look_again_after(after);
     }
+    if settled == Some(SettleVerdict::Done) { how } else { AttemptEnd::Lost }
 }
 
 /// What the work left for its next run and the store does not have yet.

@@ -107,6 +107,7 @@ async fn sweep_once(shared: &Shared) {
     loop {
         match shared.store.sweep(SWEEP_LIMIT).await {
             Ok(swept) => {
+                shared.config.observer.swept(&swept);
                 if swept.lapsed > 0 {
                     tracing::warn!(jobs = swept.lapsed, "jobs of dead workers are tried again");
                     shared.work.notify_one();

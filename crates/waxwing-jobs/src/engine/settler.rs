@@ -24,7 +24,7 @@ pub(super) struct Order {
     /// What is to be stored of the attempt before its end is.
     last: Option<Beat>,
     settle: Settle,
-    done: oneshot::Sender<()>,
+    done: oneshot::Sender<Option<SettleVerdict>>,
 }
 
 /// The way to the settling task.
@@ -36,12 +36,11 @@ impl Settler {
         (Self(sender), receiver)
     }
 
-    /// Returns once the end is stored, or is known never to be.
-    pub(super) async fn settle(&self, last: Option<Beat>, settle: Settle) {
+    /// Returns once the end is stored, or with `None` when it is known never to be.
+    pub(super) async fn settle(&self, last: Option<Beat>, settle: Settle) -> Option<SettleVerdict> {
         let (done, stored) = oneshot::channel();
-        if self.0.send(Order { last, settle, done }).await.is_ok() {
-            let _ = stored.await;
-        }
+        self.0.send(Order { last, settle, done }).await.ok()?;
+        stored.await.ok()?
     }
 }
 
@@ -54,9 +53,9 @@ pub(super) async fn run(shared: Arc<Shared>, mut orders: mpsc::Receiver<Order>) 
             ends.push(End { last, settle });
             waiting.push(done);
         }
-        store(&shared, ends).await;
-        for done in waiting {
-            let _ = done.send(());
+        let verdicts = store(&shared, ends).await;
+        for (done, verdict) in waiting.into_iter().zip(verdicts) {
+            let _ = done.send(verdict);
         }
     }
 }
@@ -68,19 +67,19 @@ struct End {
     settle: Settle,
 }
 
-async fn store(shared: &Shared, ends: Vec<End>) {
-    match insist(shared, &ends).await {
-        Ok(()) => {}
-        // One damaged job must not take the others with it.
-        Err(_) if ends.len() > 1 => {
-            for end in &ends {
-                if let Err(error) = insist(shared, std::slice::from_ref(end)).await {
-                    lost(end, &error);
-                }
-            }
-        }
-        Err(error) => ends.iter().for_each(|end| lost(end, &error)),
+/// Stores the ends; a verdict for each, or none for one that cannot be stored.
+async fn store(shared: &Shared, ends: Vec<End>) -> Vec<Option<SettleVerdict>> {
+    if let Ok(verdicts) = insist(shared, &ends).await {
+        return verdicts.into_iter().map(Some).collect();
     }
+    // One damaged job must not take the others with it.
+    let mut verdicts = Vec::with_capacity(ends.len());
+    for end in &ends {
+        let alone = insist(shared, std::slice::from_ref(end)).await;
+        let alone = alone.inspect_err(|error| lost(end, error));
+        verdicts.push(alone.ok().and_then(|verdicts| verdicts.into_iter().next()));
+    }
+    verdicts
 }
 
 fn lost(end: &End, error: &StoreError) {
@@ -89,7 +88,7 @@ fn lost(end: &End, error: &StoreError) {
 
 /// Stores the ends, as often as it takes while the store is away. Doing so twice is harmless: a
 /// report is stored again as it is, and the second settle is stale.
-async fn insist(shared: &Shared, ends: &[End]) -> Result<(), StoreError> {
+async fn insist(shared: &Shared, ends: &[End]) -> Result<Vec<SettleVerdict>, StoreError> {
     let mut pauses = PAUSES.into_iter();
     let mut pause = PAUSES[PAUSES.len() - 1];
     loop {
@@ -104,17 +103,17 @@ async fn insist(shared: &Shared, ends: &[End]) -> Result<(), StoreError> {
     }
 }
 
-async fn try_once(shared: &Shared, ends: &[End]) -> Result<(), StoreError> {
+async fn try_once(shared: &Shared, ends: &[End]) -> Result<Vec<SettleVerdict>, StoreError> {
     let last: Vec<Beat> = ends.iter().filter_map(|end| end.last.clone()).collect();
     if !last.is_empty() {
         shared.store.beat(last).await?;
     }
     let settles = ends.iter().map(|end| end.settle.clone()).collect();
     let verdicts = shared.store.settle(settles).await?;
-    for (end, verdict) in ends.iter().zip(verdicts) {
-        if verdict == SettleVerdict::Stale {
+    for (end, verdict) in ends.iter().zip(&verdicts) {
+        if *verdict == SettleVerdict::Stale {
             tracing::warn!(job = %end.settle.ticket.id, "a job ended here after its lease");
         }
     }
-    Ok(())
+    Ok(verdicts)
 }

@@ -253,6 +253,7 @@ impl Table {
             answers: row.exchange.answers().clone(),
             checkpoint: row.checkpoint.clone(),
             expires_in: Duration::from_millis(life.expires_ms.saturating_sub(now)),
+            waited: row.life.waited(now),
         };
         self.turn = self.turn.max(rank);
         self.advance(&id, life, now, |row| row.worker = Some(claim.worker.clone()));

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use waxwing_core::{ClientId, JobId, ToolName};
+use waxwing_core::{CanonicalJson, ClientId, JobId, ToolName};
 
 use super::client::Bound;
+use crate::job::Snapshot;
 use crate::state::StageName;
 
 /// What a sweep did.
@@ -102,7 +103,7 @@ pub struct Listed {
     pub age: Duration,
 }
 
-/// How many jobs there are that have not ended.
+/// How many jobs there are, and how much room they take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "stores build it")]
 pub struct Census {
@@ -116,6 +117,23 @@ pub struct Census {
     pub failed: u64,
     /// Age of the oldest job that could be claimed now, since it became ready.
     pub oldest_ready: Option<Duration>,
+    /// Every job that is stored, ended ones and those a sweep has still to delete included: only
+    /// lifetimes bound them. Not counted anew for each census.
+    pub stored: u64,
+    /// Bytes of the store on its disk, where it can tell.
+    pub bytes: Option<u64>,
+}
+
+/// A job as an operator sees it, whoever's it is.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "stores build it")]
+pub struct Inspected {
+    /// As its owner sees it.
+    pub snapshot: Snapshot,
+    /// Its line in the list: stage, attempt, worker, age.
+    pub listed: Listed,
+    /// What the work is to be done with; `None` where the store does not tell operators.
+    pub input: Option<CanonicalJson<'static>>,
 }
 
 /// Verdict on a requeue.

@@ -54,6 +54,8 @@ pub struct Claimed {
     pub checkpoint: Option<CanonicalJson<'static>>,
     /// How long the job has to live.
     pub expires_in: Duration,
+    /// How long it was ready before this claim; see [`Life::waited`](crate::state::Life::waited).
+    pub waited: Duration,
 }
 
 /// A sign of life.

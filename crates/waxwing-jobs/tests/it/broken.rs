@@ -11,9 +11,9 @@ use waxwing_jobs::contract::{Fixture, Subject, check};
 use waxwing_jobs::state::Cancel;
 use waxwing_jobs::{
     Admission, Answered, Answers, Beat, BeatVerdict, Bounds, CancelRequest, CancelVerdict, Census,
-    Claim, Claimed, Durability, Filter, ManualClock, MemoryStore, NewJob, NonceRecord, Outcome,
-    Page, PurgeVerdict, RequeueVerdict, Seen, Settle, SettleVerdict, Snapshot, Started, Store,
-    StoreError, StoreInfo, Swept,
+    Claim, Claimed, Durability, Filter, Inspected, ManualClock, MemoryStore, NewJob, NonceRecord,
+    Outcome, Page, PurgeVerdict, RequeueVerdict, Seen, Settle, SettleVerdict, Snapshot, Started,
+    Store, StoreError, StoreInfo, Swept,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,9 @@ enum Fault {
     CancelChangesTheEnded,
     ChangesInvented,
     ChangesNotTold,
+    ChangesSleptThrough,
+    /// No fault: it may come back early.
+    ChangesNeverWaitedFor,
     CheckpointNotKept,
     ClaimedTwice,
     EpochNotChecked,
@@ -38,6 +41,7 @@ enum Fault {
     KeyDigestIgnored,
     KindsIgnored,
     LostOnRestart,
+    MarkSinks,
     NonceCheckedOnly,
     NonceNotInStart,
     OwnerNotChecked,
@@ -50,6 +54,8 @@ enum Fault {
     TurnsByArrival,
     Unbounded,
     VersionStandsStill,
+    WaitNotTold,
+    ForeignInspected,
 }
 
 #[derive(Debug)]
@@ -112,6 +118,13 @@ impl Store for Wrong {
             }
         }
         Ok(verdicts)
+    }
+
+    async fn raise_mark(&self, name: &str, at_least: i64) -> Result<Option<i64>, StoreError> {
+        if self.is(Fault::MarkSinks) {
+            return Ok(Some(at_least));
+        }
+        self.inner.raise_mark(name, at_least).await
     }
 
     async fn start(&self, mut jobs: Vec<NewJob>) -> Result<Vec<Started>, StoreError> {
@@ -214,6 +227,9 @@ impl Store for Wrong {
             Fault::TurnsByArrival => self.claim_by_arrival(claim).await?,
             _ => self.inner.claim(claim.clone()).await?,
         };
+        if self.is(Fault::WaitNotTold) {
+            claimed.iter_mut().for_each(|job| job.waited = Duration::ZERO);
+        }
         let mut notes = self.notes();
         if self.is(Fault::ClaimedTwice) && claimed.is_empty() {
             claimed.extend(notes.claimed.pop());
@@ -280,6 +296,14 @@ impl Store for Wrong {
     ) -> Result<Vec<JobId<'static>>, StoreError> {
         match self.fault {
             Fault::ChangesNotTold => Ok(Vec::new()),
+            Fault::ChangesNeverWaitedFor => self.inner.changed(seen, Duration::ZERO).await,
+            Fault::ChangesSleptThrough => {
+                let moved = self.inner.changed(seen, Duration::ZERO).await?;
+                if moved.is_empty() {
+                    tokio::time::sleep(wait).await;
+                }
+                Ok(moved)
+            }
             Fault::ChangesInvented => Ok(seen.iter().map(|seen| seen.id.clone()).collect()),
             _ => self.inner.changed(seen, wait).await,
         }
@@ -287,6 +311,20 @@ impl Store for Wrong {
 
     async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
         self.inner.list(filter).await
+    }
+
+    async fn inspect(&self, id: &JobId<'_>) -> Result<Option<Inspected>, StoreError> {
+        match self.fault {
+            // The first job there is, whatever the id.
+            Fault::ForeignInspected => {
+                let first = self.inner.list(Filter::default()).await?.jobs.into_iter().next();
+                match first {
+                    Some(first) => self.inner.inspect(&first.id).await,
+                    None => Ok(None),
+                }
+            }
+            _ => self.inner.inspect(id).await,
+        }
     }
 
     async fn census(&self) -> Result<Census, StoreError> {
@@ -342,7 +380,7 @@ impl Subject for Wrongs {
 }
 
 /// Each fault, and words of a promise by which it must be found.
-const FAULTS: [(Fault, &str); 31] = [
+const FAULTS: [(Fault, &str); 35] = [
     (Fault::AnswersNotKept, "partial answers are kept"),
     (Fault::AttemptNotListed, "attempts are bounded and listed"),
     (Fault::AttemptsUnbounded, "attempts are bounded and listed"),
@@ -353,6 +391,9 @@ const FAULTS: [(Fault, &str); 31] = [
     (Fault::CancelChangesTheEnded, "what has ended never changes"),
     (Fault::ChangesInvented, "and only changes"),
     (Fault::ChangesNotTold, "changes are told"),
+    (Fault::ChangesSleptThrough, "a change wakes"),
+    (Fault::WaitNotTold, "how long the job was ready"),
+    (Fault::ForeignInspected, "found by its id alone"),
     (Fault::CheckpointNotKept, "a checkpoint reaches the next attempt"),
     (Fault::ClaimedTwice, "claims that race take each job once"),
     (Fault::EpochNotChecked, "a stalled worker that wakes up changes nothing"),
@@ -362,6 +403,7 @@ const FAULTS: [(Fault, &str); 31] = [
     (Fault::KeyDigestIgnored, "one idempotency key makes one job"),
     (Fault::KindsIgnored, "kinds that were not asked for are left alone"),
     (Fault::LostOnRestart, "what was acknowledged survives a crash"),
+    (Fault::MarkSinks, "a mark rises"),
     (Fault::NonceCheckedOnly, "a nonce is fresh once"),
     (Fault::NonceNotInStart, "a start spends its nonce"),
     (Fault::OwnerNotChecked, "what is somebody else's"),
@@ -395,4 +437,5 @@ async fn every_broken_store_is_found_out_by_the_promise_it_breaks() {
 #[tokio::test]
 async fn the_wrapper_without_a_fault_keeps_every_promise() {
     assert_eq!(check(&Wrongs(Fault::None)).await, []);
+    assert_eq!(check(&Wrongs(Fault::ChangesNeverWaitedFor)).await, []);
 }

@@ -6,5 +6,6 @@ mod broken;
 mod contract;
 mod drain;
 mod engine;
+mod observer;
 mod support;
 mod waiting;

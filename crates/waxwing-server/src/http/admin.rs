@@ -1,5 +1,5 @@
-//! Health, on its own listener (wire.md §9): `/livez` says that the process answers, `/readyz` that
-//! it takes calls.
+//! Health and metrics, on their own listener (wire.md §9): `/livez` says that the process answers,
+//! `/readyz` that it takes calls, `/metrics` what it does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::timeout;
 
 use super::hosts::{HostVerdict, Hosts};
-use super::responses::{Then, text, with_header};
+use super::responses::{Then, document, text, with_header};
+use crate::metrics::MEDIA_TYPE;
 use crate::service::{Course, Service};
 
 /// How long the store may take to answer before the server counts as not ready.
@@ -35,9 +36,9 @@ impl Admin {
             return text(StatusCode::MISDIRECTED_REQUEST, said, then);
         }
         if request.headers().contains_key(ORIGIN) {
-            return text(StatusCode::FORBIDDEN, "Health is not for pages.\n", then);
+            return text(StatusCode::FORBIDDEN, "Health and metrics are not for pages.\n", then);
         }
-        let known = matches!(request.uri().path(), "/livez" | "/readyz");
+        let known = matches!(request.uri().path(), "/livez" | "/readyz" | "/metrics");
         if known && !matches!(*request.method(), Method::GET | Method::HEAD) {
             let response = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.\n", then);
             return with_header(response, ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -48,7 +49,12 @@ impl Admin {
                 let (status, said) = self.ready().await;
                 text(status, said, then)
             }
-            _ => text(StatusCode::NOT_FOUND, "There are /livez and /readyz.\n", then),
+            "/metrics" => {
+                let store = &**self.service.engine.store();
+                let scraped = self.service.metrics.scrape(store, PATIENCE).await;
+                document(MEDIA_TYPE, scraped, then)
+            }
+            _ => text(StatusCode::NOT_FOUND, "There are /livez, /readyz and /metrics.\n", then),
         }
     }
 

@@ -102,10 +102,11 @@ impl Front {
 
     fn too_large(&self) -> Answer {
         let most = self.service.limits.max_message();
-        call::refuse(CallError::new(
+        let error = CallError::new(
             ErrorCode::TooLarge,
             format!("A message may have at most {most} bytes. Send less at once."),
-        ))
+        );
+        call::refuse_counted(&self.service, error)
     }
 }
 

@@ -34,6 +34,15 @@ pub(super) fn text(status: StatusCode, text: &'static str, then: Then) -> Respon
     response(status, TEXT, Bytes::from_static(text.as_bytes()), then)
 }
 
+/// A text that a program reads.
+pub(super) fn document(
+    content_type: &'static str,
+    text: String,
+    then: Then,
+) -> Response<Full<Bytes>> {
+    response(StatusCode::OK, HeaderValue::from_static(content_type), text.into(), then)
+}
+
 /// The same answer with a header more.
 pub(super) fn with_header(
     mut response: Response<Full<Bytes>>,

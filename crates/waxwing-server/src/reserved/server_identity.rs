@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use waxwing_core::CanonicalJson;
 use waxwing_core::message::{Outcome, VERSION};
-use waxwing_crypto::Admitted;
+use waxwing_crypto::{Admitted, Key};
 use waxwing_jobs::{Durability, millis};
 
 use super::poll_job;
@@ -32,6 +32,8 @@ struct Capabilities {
     jobs: Jobs,
     /// The modes of tools that take an idempotency key.
     idempotency: [&'static str; 2],
+    /// What keys may sign with; which one does belongs to the key.
+    algorithms: [&'static str; 2],
 }
 
 #[derive(Serialize)]
@@ -65,7 +67,11 @@ pub(super) fn answer(
         server_version: env!("CARGO_PKG_VERSION"),
         protocol: VERSION,
         fingerprint: call.key().fingerprint(),
-        capabilities: Capabilities { jobs: Jobs { durability }, idempotency: ["sync", "job"] },
+        capabilities: Capabilities {
+            jobs: Jobs { durability },
+            idempotency: ["sync", "job"],
+            algorithms: Key::ALGORITHMS,
+        },
         limits: Limits {
             max_message: service.limits.max_message(),
             max_depth: service.limits.max_depth(),

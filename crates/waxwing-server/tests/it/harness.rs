@@ -12,7 +12,7 @@ use uuid::Uuid;
 use waxwing_core::ServerId;
 use waxwing_crypto::{HmacKey, Key, KeyRing};
 use waxwing_jobs::{Bounds, MemoryStore, Store};
-use waxwing_server::{Environment, Server, ServerBuilder, Summary};
+use waxwing_server::{Environment, KeyRings, Server, ServerBuilder, Summary};
 
 use crate::logs::run_log;
 use crate::tools::{Signals, registry};
@@ -32,7 +32,15 @@ pub(crate) struct TestClock {
 
 impl TestClock {
     pub(crate) fn new() -> Self {
-        Self { now: Arc::new(AtomicI64::new(NOW_MS)), readings: Arc::default() }
+        Self::at(NOW_MS)
+    }
+
+    pub(crate) fn at(now_ms: i64) -> Self {
+        Self { now: Arc::new(AtomicI64::new(now_ms)), readings: Arc::default() }
+    }
+
+    pub(crate) fn set(&self, now_ms: i64) {
+        self.now.store(now_ms, Ordering::SeqCst);
     }
 
     pub(crate) fn now_ms(&self) -> i64 {
@@ -74,13 +82,22 @@ pub(crate) fn server_id() -> ServerId<'static> {
 
 /// The key of a client: a digest of its name.
 pub(crate) fn key_of(client: &str) -> Key {
-    HmacKey::new(&Sha256::digest(client)).unwrap().into()
+    secret_of(client).into()
+}
+
+fn secret_of(name: &str) -> HmacKey {
+    HmacKey::new(&Sha256::digest(name)).unwrap()
+}
+
+/// A ring without keys.
+pub(crate) fn empty_ring() -> KeyRing {
+    KeyRing::new(secret_of("decoy").into())
 }
 
 pub(crate) const CLIENTS: [&str; 3] = ["agent-7", "agent-8", "guest"];
 
-fn ring() -> KeyRing {
-    let mut ring = KeyRing::new(key_of("decoy"));
+pub(crate) fn ring() -> KeyRing {
+    let mut ring = empty_ring();
     for client in CLIENTS {
         ring.insert(client.parse().unwrap(), "k1".parse().unwrap(), key_of(client));
     }
@@ -96,6 +113,7 @@ pub(crate) struct House {
     pub(crate) addr: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) clock: TestClock,
+    pub(crate) rings: KeyRings,
     pub(crate) signals: Signals,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<Summary>,
@@ -115,9 +133,18 @@ impl House {
         store: Arc<dyn Store>,
         tune: impl FnOnce(ServerBuilder) -> ServerBuilder,
     ) -> Self {
+        Self::over_at(store, TestClock::new(), tune).await
+    }
+
+    /// A server over this store, on this clock.
+    pub(crate) async fn over_at(
+        store: Arc<dyn Store>,
+        clock: TestClock,
+        tune: impl FnOnce(ServerBuilder) -> ServerBuilder,
+    ) -> Self {
         run_log();
-        let (clock, signals) = (TestClock::new(), Signals::new());
-        let builder = Server::builder(server_id(), ring(), registry(&signals), store)
+        let (signals, rings) = (Signals::new(), KeyRings::new(ring()));
+        let builder = Server::builder(server_id(), rings.clone(), registry(&signals), store)
             .environment(clock.clone())
             .drain(Duration::from_secs(10));
         let bound = tune(builder).bind().await.unwrap();
@@ -126,7 +153,7 @@ impl House {
         let running = tokio::spawn(bound.run(async move {
             let _ = stopped.await;
         }));
-        Self { addr, admin, clock, signals, stop: Some(stop), running }
+        Self { addr, admin, clock, rings, signals, stop: Some(stop), running }
     }
 
     pub(crate) async fn wire(&self) -> Wire {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde_json::json;
 use waxwing_core::ErrorCode;
+use waxwing_jobs::Durability;
 
 use crate::harness::House;
 use crate::wire::{Wire, details, error};
 
-mod broken_store;
+pub(crate) mod broken_store;
 
 use broken_store::BrokenStore;
 
@@ -18,7 +19,9 @@ async fn a_server_that_serves_is_alive_and_ready() {
     assert!(house.admin.ip().is_loopback());
     assert_ne!(house.admin, house.addr);
     let mut wire = Wire::connect(house.admin).await;
-    for (path, status) in [("/livez", 200), ("/readyz", 200), ("/", 404), ("/v1/call", 404)] {
+    for (path, status) in
+        [("/livez", 200), ("/readyz", 200), ("/metrics", 200), ("/", 404), ("/v1/call", 404)]
+    {
         let answer = wire.fetch(path).await;
         assert_eq!(answer.status, status, "{path}");
         assert_eq!(answer.header("cache-control"), Some("no-store"));
@@ -35,7 +38,7 @@ async fn a_server_that_serves_is_alive_and_ready() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_its_store_is_alive_and_not_ready() {
-    let house = House::over(Arc::new(BrokenStore), |builder| builder).await;
+    let house = House::over(Arc::new(BrokenStore(Durability::Process)), |builder| builder).await;
     let mut wire = Wire::connect(house.admin).await;
     assert_eq!(wire.fetch("/livez").await.status, 200);
     assert_eq!(wire.fetch("/readyz").await.status, 503);

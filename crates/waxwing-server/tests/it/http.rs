@@ -71,7 +71,7 @@ async fn configured_hosts_and_origins_are_let_in() {
 async fn wrong_settings_are_told_at_bind() {
     use crate::harness::{memory, server_id};
     let build = || {
-        let ring = waxwing_crypto::KeyRing::new(crate::harness::key_of("decoy"));
+        let ring = crate::harness::empty_ring();
         let registry = crate::tools::registry(&crate::tools::Signals::new());
         waxwing_server::Server::builder(server_id(), ring, registry, memory())
     };
@@ -83,7 +83,7 @@ async fn wrong_settings_are_told_at_bind() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = taken.local_addr().unwrap();
     assert_eq!(told(build().listen(addr)).await, format!("cannot listen on {addr}"));
-    let ring = waxwing_crypto::KeyRing::new(crate::harness::key_of("decoy"));
+    let ring = crate::harness::empty_ring();
     let registry = crate::tools::registry(&crate::tools::Signals::new());
     let other = "other.example".parse().unwrap();
     let foreign = waxwing_server::Server::builder(other, ring, registry, memory());

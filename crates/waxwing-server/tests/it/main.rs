@@ -8,6 +8,9 @@
     reason = "a panic here is the failure message"
 )]
 
+mod asking;
+mod audit;
+mod authorisation;
 mod codes;
 mod crowd;
 mod drain;
@@ -18,11 +21,14 @@ mod http;
 mod idempotency;
 mod jobs;
 mod logs;
+mod metrics;
 mod order;
 mod outputs;
 mod parked;
+mod replays;
 mod reserved;
 mod restart;
+mod rings;
 mod slow;
 mod tools;
 mod wire;

@@ -1,6 +1,7 @@
 //! Jobs that ask: `input_required` and `answer_job` (wire.md §6).
 //!
-//! No tool can ask yet, so a worker of the test's own does, on the store that the server shares.
+//! A worker of the test's own asks here, on the store that the server shares, with schemas that no
+//! typed tool has; tools that ask are in `asking`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -23,6 +23,7 @@ async fn the_server_says_who_it_is_and_which_key_it_knows() {
                 "capabilities": {
                     "jobs": {"durability": "process"},
                     "idempotency": ["sync", "job"],
+                    "algorithms": ["hmac-sha256", "ed25519"],
                 },
                 "limits": {
                     "max_message": 1 << 20,

@@ -12,7 +12,7 @@ use waxwing_store_sqlite::SqliteStore;
 use crate::harness::{House, memory};
 use crate::wire::{error, output};
 
-fn quick() -> EngineConfig {
+pub(crate) fn quick() -> EngineConfig {
     let mut config = EngineConfig::default();
     (config.lease, config.sweep_every) = (Duration::from_millis(300), Duration::from_millis(50));
     config.idle_poll = Duration::from_millis(50);
@@ -59,6 +59,8 @@ async fn an_accepted_job_survives_a_crash() {
     first.crash().await;
 
     let second = House::over(open(), |builder| builder.engine(quick())).await;
+    // A crashed server's mark lies half a second ahead of its clock.
+    second.clock.advance(1_000);
     let (agent, mut wire) = (second.caller("agent-7"), second.wire().await);
     second.signals.release(1);
     assert_eq!(output(&agent.settle(&mut wire, &job).await), "after");

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use waxwing_core::CanonicalJson;
-use waxwing_tools::{CallContext, Registry, Tool, ToolError, ToolMode, WrittenSchemas};
+use waxwing_tools::{CallContext, JobContext, Registry, Tool, ToolError, ToolMode, WrittenSchemas};
 
 use crate::harness::{PATIENCE, server_id};
 
@@ -115,6 +115,9 @@ pub(crate) fn registry(signals: &Signals) -> Registry {
             Ok::<_, ToolError>(args.text)
         }))
         .tool(holding_job(signals))
+        .tool(order_parcel())
+        .tool(copy_rows(signals))
+        .tool(verbose_question())
         .tool(Tool::job(
             "heed_later",
             "Ends when told to.",
@@ -153,6 +156,54 @@ fn hold(name: &str, signals: &Signals) -> Tool {
             signals.hold().await;
             Ok::<_, ToolError>(args.text)
         }
+    })
+}
+
+/// Asks for two things at once, then for a third.
+fn order_parcel() -> Tool {
+    #[derive(Deserialize, JsonSchema)]
+    #[serde(rename_all = "lowercase")]
+    enum Colour {
+        Red,
+        Blue,
+    }
+    Tool::job("order_parcel", "Orders a parcel.", |ctx: JobContext, _: Nothing| async move {
+        let colour = ctx.ask::<Colour>("colour", "Which colour?");
+        let size = ctx.ask::<u8>("size", "Which size?");
+        let colour = match colour {
+            Ok(Colour::Red) => "red",
+            Ok(Colour::Blue) => "blue",
+            Err(question) => return Err(question),
+        };
+        let size = size?;
+        let sure: bool = ctx.ask("sure", &format!("A {colour} one of size {size}?"))?;
+        Ok(json!({"colour": colour, "size": size, "sure": sure, "attempt": ctx.attempt()}))
+    })
+}
+
+/// Leaves a checkpoint, then holds in its first run; the next one resumes.
+fn copy_rows(signals: &Signals) -> Tool {
+    let signals = signals.clone();
+    Tool::job("copy_rows", "Copies rows.", move |ctx: JobContext, _: Nothing| {
+        let signals = signals.clone();
+        async move {
+            let rows: u32 = ctx.resumed()?.unwrap_or(0);
+            if rows == 0 {
+                ctx.checkpoint(&7)?;
+                ctx.progress(7, None, None);
+                signals.hold().await;
+            }
+            Ok::<_, ToolError>(rows)
+        }
+    })
+}
+
+/// Asks for more than a reply can say.
+fn verbose_question() -> Tool {
+    Tool::job("verbose_question", "Asks at length.", |ctx: JobContext, _: Nothing| async move {
+        let long = "why? ".repeat(800);
+        let asked: Vec<_> = (0..64).map(|n| ctx.ask::<bool>(&format!("k{n}"), &long)).collect();
+        asked.into_iter().collect::<Result<Vec<_>, _>>()
     })
 }
 

@@ -121,6 +121,11 @@ impl Wire {
         assert_eq!(rest, None, "{:?}", String::from_utf8_lossy(&self.buffer));
     }
 
+    /// Waits until the server says something or hangs up.
+    pub(crate) async fn ends_or_answers(&mut self) {
+        timeout(PATIENCE, self.more()).await.expect("a word or the end in time");
+    }
+
     /// Posts a message and gives the answer, which must come.
     pub(crate) async fn post(&mut self, message: &[u8]) -> HttpAnswer {
         self.send(post(message)).await;

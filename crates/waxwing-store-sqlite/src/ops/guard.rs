@@ -81,6 +81,13 @@ impl Tx<'_> {
         Ok(())
     }
 
+    pub(crate) fn raise_mark(&self, name: &str, at_least: i64) -> rusqlite::Result<Option<i64>> {
+        const SQL: &str = "INSERT INTO marks (name, height) VALUES (?1, ?2)
+            ON CONFLICT (name) DO UPDATE SET height = max(height, excluded.height)
+            RETURNING height";
+        self.one(SQL, params![name, at_least], |row| row.get(0))
+    }
+
     /// Deletes nonces whose time is over.
     pub(super) fn forget_nonces(&self, limit: usize) -> rusqlite::Result<usize> {
         const DUE: &str = "SELECT scope, nonce FROM nonces WHERE until_ms <= ?1

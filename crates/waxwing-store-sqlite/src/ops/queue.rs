@@ -1,37 +1,82 @@
 //! Counts and turns: how much is unfinished, and whose job is next.
 
-use rusqlite::params;
-use waxwing_jobs::Bound;
+use rusqlite::{Row, params};
+use waxwing_jobs::{Bound, Bounds};
 
 use super::Tx;
 use crate::error::Error;
 use crate::row::{integer, natural};
 
+/// What decides whether there is room for one more job of a client, and its place in the queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// Unfinished jobs of this client.
+    own: u64,
+    /// Unfinished jobs in all.
+    all: u64,
+    /// The last place this client was given.
+    last_rank: u64,
+    /// The highest place that was claimed.
+    turn: u64,
+}
+
+impl Standing {
+    fn full(&self, bounds: &Bounds) -> Option<Bound> {
+        if self.own >= bounds.unfinished_per_client {
+            return Some(Bound::ClientJobs);
+        }
+        (self.all >= bounds.unfinished).then_some(Bound::AllJobs)
+    }
+
+    /// Behind the client's own jobs, and abreast of the first jobs of everybody else.
+    fn next_rank(&self) -> u64 {
+        self.last_rank.max(self.turn).saturating_add(1)
+    }
+}
+
 impl Tx<'_> {
-    /// Unfinished jobs of this client, and the last place it was given.
-    fn client(&self, owner: &str) -> rusqlite::Result<(u64, u64)> {
-        const SQL: &str = "SELECT unfinished, last_rank FROM clients WHERE client = ?1";
-        let found = self.one(SQL, [owner], |row| Ok((natural(row, 0)?, natural(row, 1)?)))?;
-        Ok(found.unwrap_or_default())
+    fn standing(&self, owner: &str) -> rusqlite::Result<Standing> {
+        const SQL: &str = "SELECT coalesce(clients.unfinished, 0), totals.unfinished,
+            coalesce(last_rank, 0), turn FROM totals LEFT JOIN clients ON client = ?1";
+        let read = |row: &Row<'_>| {
+            let [own, all, last_rank, turn] =
+                [natural(row, 0)?, natural(row, 1)?, natural(row, 2)?, natural(row, 3)?];
+            Ok(Standing { own, all, last_rank, turn })
+        };
+        self.statement(SQL)?.query_row([owner], read)
+    }
+
+    /// Where this client stands, when there is room for one more job of it.
+    pub(super) fn standing_with_room(&self, owner: &str) -> Result<Result<Standing, Bound>, Error> {
+        let standing = self.standing(owner)?;
+        if standing.full(self.bounds).is_none() {
+            return Ok(Ok(standing));
+        }
+        // Only what still lives may refuse: make sure that nothing else is counted.
+        while self.expire_jobs(1000)? > 0 {}
+        let standing = self.standing(owner)?;
+        Ok(standing.full(self.bounds).map_or(Ok(standing), Err))
     }
 
     /// Which bound leaves no room for one more job of this client.
     pub(super) fn room(&self, owner: &str) -> Result<Option<Bound>, Error> {
-        if self.full(owner)?.is_none() {
-            return Ok(None);
-        }
-        // Only what still lives may refuse: make sure that nothing else is counted.
-        while self.expire_jobs(1000)? > 0 {}
-        Ok(self.full(owner)?)
+        Ok(self.standing_with_room(owner)?.err())
     }
 
-    fn full(&self, owner: &str) -> rusqlite::Result<Option<Bound>> {
-        if self.client(owner)?.0 >= self.bounds.unfinished_per_client {
-            return Ok(Some(Bound::ClientJobs));
-        }
-        const SQL: &str = "SELECT unfinished FROM totals";
-        let unfinished = self.one(SQL, [], |row| natural(row, 0))?.unwrap_or_default();
-        Ok((unfinished >= self.bounds.unfinished).then_some(Bound::AllJobs))
+    /// Counts a new job of this client, which stands so, and gives it its place in the queue.
+    pub(super) fn enter(&self, owner: &str, standing: Standing) -> rusqlite::Result<u64> {
+        let rank = standing.next_rank();
+        const CLIENT: &str =
+            "INSERT INTO clients (client, unfinished, last_rank) VALUES (?1, 1, ?2)
+            ON CONFLICT (client) DO UPDATE SET unfinished = unfinished + 1, last_rank = ?2";
+        self.execute(CLIENT, params![owner, integer(rank)])?;
+        self.execute("UPDATE totals SET unfinished = unfinished + 1, stored = stored + 1", [])?;
+        Ok(rank)
+    }
+
+    /// Counts a stored job that went, whatever its stage.
+    pub(super) fn count_deleted(&self) -> rusqlite::Result<()> {
+        self.execute("UPDATE totals SET stored = stored - 1", []).map(drop)
     }
 
     /// Counts unfinished jobs that came (+1) or went (-1).
@@ -42,12 +87,9 @@ impl Tx<'_> {
         self.execute(SQL, params![owner, change]).map(|_| ())
     }
 
-    /// The next place in the queue for this client: behind its own jobs, and abreast of the first
-    /// jobs of everybody else.
+    /// The next place in the queue for this client.
     pub(super) fn place(&self, owner: &str) -> rusqlite::Result<u64> {
-        const TURN: &str = "SELECT turn FROM totals";
-        let turn = self.one(TURN, [], |row| natural(row, 0))?.unwrap_or_default();
-        let rank = self.client(owner)?.1.max(turn).saturating_add(1);
+        let rank = self.standing(owner)?.next_rank();
         const SQL: &str = "INSERT INTO clients (client, unfinished, last_rank) VALUES (?1, 0, ?2)
             ON CONFLICT (client) DO UPDATE SET last_rank = ?2";
         self.execute(SQL, params![owner, integer(rank)])?;

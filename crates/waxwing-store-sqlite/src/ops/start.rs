@@ -5,6 +5,7 @@ use waxwing_core::JobId;
 use waxwing_jobs::state::Life;
 use waxwing_jobs::{Admission, Bound, NewJob, Started};
 
+use super::queue::Standing;
 use super::{Tx, view};
 use crate::error::Error;
 use crate::row::integer;
@@ -22,16 +23,17 @@ impl Tx<'_> {
         let verdict = match self.earlier(job)? {
             Some(verdict) => verdict,
             None => {
-                if let Some(bound) = self.room(owner)? {
-                    return Ok(Started::Full(bound));
-                }
+                let standing = match self.standing_with_room(owner)? {
+                    Ok(standing) => standing,
+                    Err(bound) => return Ok(Started::Full(bound)),
+                };
                 if self.hot(job.id.as_str())?.is_some() {
                     return Ok(Started::IdTaken);
                 }
                 if let Some(key) = &job.idempotency {
                     self.keep_key(owner, key, job.id.as_str())?;
                 }
-                self.insert(job)?;
+                self.insert(job, standing)?;
                 Started::Created
             }
         };
@@ -53,9 +55,9 @@ impl Tx<'_> {
         Ok(Some(Started::Existing { id, snapshot }))
     }
 
-    fn insert(&self, job: &NewJob) -> Result<(), Error> {
+    fn insert(&self, job: &NewJob, standing: Standing) -> Result<(), Error> {
         let life = Life::new(self.now, job.ttl, job.max_attempts);
-        let rank = self.place(job.owner.as_str())?;
+        let rank = self.enter(job.owner.as_str(), standing)?;
         const JOB: &str = "INSERT INTO jobs (id, owner, kind, stage, ready_ms, rank, epoch,
             failures, max_attempts, version, created_ms, expires_ms)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
@@ -79,6 +81,6 @@ impl Tx<'_> {
         let seq = self.connection.last_insert_rowid();
         const INPUT: &str = "INSERT INTO inputs (job, input) VALUES (?1, ?2)";
         self.execute(INPUT, params![seq, job.input.as_str()])?;
-        Ok(self.count_unfinished(job.owner.as_str(), 1)?)
+        Ok(())
     }
 }

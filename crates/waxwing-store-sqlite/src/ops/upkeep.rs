@@ -87,6 +87,6 @@ impl Tx<'_> {
         for sql in TABLES {
             self.execute(sql, [seq])?;
         }
-        Ok(())
+        self.count_deleted()
     }
 }

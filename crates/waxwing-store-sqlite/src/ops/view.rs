@@ -6,8 +6,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use waxwing_core::{ClientId, JobId, ToolName};
 use waxwing_jobs::state::{Stage, StageName};
 use waxwing_jobs::{
-    CancelRequest, Census, Exchange, Filter, Listed, Page, Phase, Progress, Seen, Snapshot,
-    StoreError, millis, record,
+    CancelRequest, Census, Exchange, Filter, Inspected, Listed, Page, Phase, Progress, Seen,
+    Snapshot, StoreError, millis, record,
 };
 
 use super::prepare;
@@ -213,6 +213,23 @@ pub(crate) fn list(connection: &Connection, filter: &Filter, now: u64) -> Result
     Ok(Page { jobs: entries.into_iter().filter_map(listed).collect(), next })
 }
 
+/// One job by its id, with what only operators see.
+pub(crate) fn inspect(
+    connection: &Connection,
+    id: &JobId<'static>,
+    now: u64,
+) -> Result<Option<Inspected>, Error> {
+    const SQL: &str = "SELECT seq, id, stage, owner, kind, failures, worker, created_ms, input
+        FROM jobs LEFT JOIN inputs ON inputs.job = seq WHERE id = ?1";
+    let read = |row: &Row<'_>| Ok((Entry::read(row)?, row.get::<_, Option<String>>(8)?));
+    let found = prepare(connection, SQL)?.query_row([id.as_str()], read).optional()?;
+    let Some((entry, input)) = found else { return Ok(None) };
+    let listed = entry.listed(now)?;
+    let input = input.map(|text| record::json_from_text(&text, "the input")).transpose()?;
+    let snapshot = snapshot(connection, &listed.owner, id, now)?;
+    Ok(snapshot.map(|snapshot| Inspected { snapshot, listed, input }))
+}
+
 /// How many jobs have not ended, by the indexes of the hot stages: the `+` keeps SQLite from the
 /// index of lifetimes, which holds every job.
 pub(crate) fn census(connection: &Connection, now: u64) -> Result<Census, Error> {
@@ -226,12 +243,16 @@ pub(crate) fn census(connection: &Connection, now: u64) -> Result<Census, Error>
         UNION ALL SELECT ready_ms FROM jobs
         WHERE +expires_ms > ?1 AND stage = 'queued' AND rank IS NULL AND ready_ms <= ?1)";
     let oldest: Option<i64> = prepare(connection, OLDEST)?.query_row([live], |row| row.get(0))?;
+    let pages = |pragma| connection.pragma_query_value(None, pragma, |row| natural(row, 0));
     let oldest = oldest.and_then(|ready| u64::try_from(ready).ok());
     Ok(Census {
         queued: count("rank IS NOT NULL")? + count("stage = 'queued' AND rank IS NULL")?,
         running: count("lease_until_ms IS NOT NULL")?,
         parked: count("stage IN ('parked', 'failed') AND stage = 'parked'")?,
         failed: count("stage IN ('parked', 'failed') AND stage = 'failed'")?,
+        stored: prepare(connection, "SELECT stored FROM totals")?
+            .query_row([], |row| natural(row, 0))?,
+        bytes: Some(pages("page_count")?.saturating_mul(pages("page_size")?)),
         oldest_ready: oldest.map(|ready| Duration::from_millis(now.saturating_sub(ready))),
     })
 }

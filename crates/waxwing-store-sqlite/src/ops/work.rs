@@ -110,6 +110,7 @@ impl Tx<'_> {
             answers: answers.unwrap_or_else(Answers::default),
             checkpoint: found.checkpoint.map(|text| json(text, "the checkpoint")).transpose()?,
             expires_in: Duration::from_millis(life.expires_ms.saturating_sub(self.now)),
+            waited: found.hot.life.waited(self.now),
         };
         self.advance(&found.hot, &life)?;
         const SQL: &str = "UPDATE jobs SET worker = ?2 WHERE seq = ?1";

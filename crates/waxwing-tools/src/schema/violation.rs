@@ -106,6 +106,15 @@ impl Violations {
         Self { list, rest }
     }
 
+    /// The same without what came at the paths that are secret.
+    pub(super) fn redacted(mut self, is_secret: impl Fn(&str) -> bool) -> Self {
+        for violation in self.list.iter_mut().filter(|violation| is_secret(&violation.path)) {
+            violation.got = "a value that is not repeated".to_owned();
+            violation.hint = "Send what is expected.".to_owned();
+        }
+        self
+    }
+
     /// The violations.
     #[must_use]
     pub fn as_slice(&self) -> &[Violation] {
@@ -121,13 +130,18 @@ impl Violations {
     /// The text for a caller of `tool`: enough, without the structured details, to mend the call.
     #[must_use]
     pub fn summary(&self, tool: &str) -> String {
+        self.report(&format!("The arguments of {tool} were refused, so nothing was run"))
+    }
+
+    /// `head`, how many things there are to mend, and each of them on a line of its own.
+    #[must_use]
+    pub fn report(&self, head: &str) -> String {
         let count = match (self.list.len(), self.rest) {
             (1, Rest::None) => "one thing".to_owned(),
             (n, Rest::None) => format!("{n} things"),
             (n, Rest::More) => format!("more than {n} things"),
         };
-        let mut text =
-            format!("The arguments of {tool} were refused, so nothing was run: {count} to mend.");
+        let mut text = format!("{head}: {count} to mend.");
         for violation in &self.list {
             text.push_str("\n- ");
             text.push_str(&violation.to_string());

@@ -174,6 +174,21 @@ async fn an_output_that_is_no_json_is_the_tools_fault() {
 }
 
 #[tokio::test]
+async fn a_tool_can_say_that_its_output_is_none_at_all() {
+    let schemas = WrittenSchemas { input: json!({"type": "object"}), output: json!(true) };
+    let tool = Tool::untyped("t", "d", ToolMode::Sync, schemas, |_, _| async move {
+        Err(ToolError::unreadable_output("is not JSON", "classified"))
+    });
+    let failure = call(&one(tool), "t", "{}").await.unwrap_err();
+    assert!(failure.to_string().ends_with("it is not JSON: classified"), "{failure}");
+    let error = failure.to_call_error("r-3");
+    assert_eq!(error.code, ErrorCode::InvalidOutput);
+    assert!(error.message.contains("its output is not JSON and was withheld"), "{error}");
+    assert_eq!(error.details.unwrap().as_str(), r#"{"correlation_id":"r-3"}"#);
+    assert!(!error.message.contains("classified"));
+}
+
+#[tokio::test]
 async fn sizes_are_bounded_both_ways() {
     let tight = |args_bytes, output_bytes| {
         let tool = Tool::untyped(

@@ -44,6 +44,31 @@ async fn a_tool_that_outruns_its_time_is_stopped_and_told() {
     assert_eq!(began.elapsed().as_secs(), 5);
 }
 
+/// A tool whose input never runs dry uses up its task's budget at each turn, and timers count against the
+/// same budget.
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_is_never_idle_is_stopped_in_time() {
+    let begun = Arc::new(Notify::new());
+    let told = Arc::clone(&begun);
+    let tool = Tool::sync("busy", "Reads what is always there.", move |_: Nothing| {
+        let told = Arc::clone(&told);
+        async move {
+            let (sender, mut receiver) = mpsc::unbounded_channel();
+            told.notify_one();
+            for _ in 0..1_000_000 {
+                sender.send(()).unwrap();
+                receiver.recv().await;
+            }
+            Ok::<_, ToolError>(Done {})
+        }
+    });
+    let running = spawn(&one(tool));
+    begun.notified().await;
+    tokio::time::advance(Duration::from_secs(31)).await;
+    let ended = running.await.unwrap();
+    assert!(matches!(ended, Err(CallFailure::TimedOut { .. })), "{ended:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_job_has_no_time_limit_of_its_own() {
     let tool = Tool::job("day", "Sleeps a day.", |_: Nothing| async move {
@@ -78,7 +103,10 @@ fn held(
 
 fn spawn(registry: &Arc<Registry>) -> tokio::task::JoinHandle<Result<String, CallFailure>> {
     let registry = Arc::clone(registry);
-    tokio::spawn(async move { call(&registry, "held", "{}").await })
+    tokio::spawn(async move {
+        let tool = registry.iter().next().unwrap().definition.name.clone();
+        call(&registry, tool.as_str(), "{}").await
+    })
 }
 
 #[tokio::test(start_paused = true)]

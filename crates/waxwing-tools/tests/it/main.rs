@@ -7,7 +7,9 @@
     reason = "helpers of tests fail by panicking too, and recursive fixtures read better by name"
 )]
 
+mod asking;
 mod calls;
+mod compile_errors;
 mod docs;
 mod hostile;
 mod limits;

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use waxwing_client::{CallOptions, ClientError};
-use waxwing_core::Limits;
 use waxwing_core::message::Outcome;
+use waxwing_core::{CallError, ErrorCode, Limits, ToolDigest, ToolName};
 
 use crate::cli::CallArgs;
 use crate::config::client::Profile;
@@ -18,7 +18,9 @@ pub(super) async fn run(args: CallArgs) -> Result<(), Failure> {
     let object = args.args.as_deref().map(object_text).transpose()?;
     let arguments = arguments::merge(&args.pairs, object.as_deref())
         .map_err(|error| Failure::usage(error.to_string()))?;
-    let client = Profile::client(&args.profile.profile)?;
+    let profile = Profile::read(&args.profile.profile)?;
+    let pinned = profile.pins.get(args.tool.as_str()).cloned();
+    let client = profile.into_client(&args.profile.profile)?;
     let mut options = CallOptions::new();
     if let Some(key) = args.idempotency_key {
         options = options.idempotency_key(key);
@@ -37,13 +39,27 @@ pub(super) async fn run(args: CallArgs) -> Result<(), Failure> {
             drop(view);
             output::print(&result)
         }
+        Outcome::Error(error) if error.code == ErrorCode::ToolChanged => {
+            Err(changed(&args.tool, pinned.as_ref(), error))
+        }
         Outcome::Error(error) => Err(ClientError::Failed(error).into()),
         other => Err(ClientError::OtherStatus(Box::new(other)).into()),
     }
 }
 
+/// What to do about a tool that is not as it was pinned.
+fn changed(tool: &ToolName<'_>, pinned: Option<&ToolDigest<'_>>, error: CallError) -> Failure {
+    let mut failure = Failure::from(ClientError::Failed(error));
+    if let Some(pinned) = pinned {
+        failure.text.push_str(&format!(
+            "\npinned: {pinned}\nlook at its new definition (`waxwing list`), then pin it: waxwing pin {tool}"
+        ));
+    }
+    failure
+}
+
 /// What `--args` stands for: itself, a file, or stdin; not more of it than a message can hold.
-fn object_text(given: &str) -> Result<String, Failure> {
+pub(super) fn object_text(given: &str) -> Result<String, Failure> {
     let most = Limits::DEFAULT.max_message() as u64;
     let (name, source): (&str, Box<dyn std::io::Read>) = match given.strip_prefix('@') {
         None if given == "-" => ("stdin", Box::new(std::io::stdin())),

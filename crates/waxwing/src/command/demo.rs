@@ -16,6 +16,7 @@ use self::raw::Signer;
 use self::server::ServerProcess;
 use self::story::Story;
 use super::init;
+use crate::config::Algorithm;
 use crate::config::client::Profile;
 use crate::config::server::NewConfig;
 use crate::exit::{Exit, Failure};
@@ -56,19 +57,25 @@ impl Stage {
         let server_id = "demo.waxwing"
             .parse()
             .map_err(|error: waxwing_core::InvalidId| Failure::usage(error.to_string()))?;
-        let config =
-            NewConfig { listen: any_port, admin_listen: any_port, server_id, more: SHORT_LEASES };
+        let config = NewConfig {
+            listen: any_port,
+            admin_listen: any_port,
+            server_id,
+            algorithm: Algorithm::HmacSha256,
+            more: SHORT_LEASES,
+        };
         // The client is told of the port once the server has one.
         init::write(folder.path(), &config, "http://127.0.0.1:1")?;
         let server = ServerProcess::start(folder.path(), any_port).await?;
         let profile_path = folder.path().join("client.toml");
         let mut profile = Profile::read(&profile_path)?;
         profile.url = format!("http://{}", server.address());
+        let (key_id, key) = profile.signer(&profile_path)?;
         let signer = Signer {
             client_id: profile.client_id.clone(),
             server_id: profile.server_id.clone(),
-            key_id: profile.key_id.clone(),
-            key: profile.key(&profile_path)?,
+            key_id,
+            key,
         };
         let client = profile.into_client(&profile_path)?;
         Ok(Self { server, client, signer, _folder: folder })

@@ -1,16 +1,19 @@
-//! `waxwing init`: three files with a fresh key, or none at all.
+//! `waxwing init`: three files with a fresh key, four with Ed25519, or none at all.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use serde_json::json;
+use waxwing_core::{ClientId, KeyId};
 
+use super::keygen::fresh;
 use crate::cli::InitArgs;
-use crate::config::ConfigError;
-use crate::config::client::Profile;
-use crate::config::keyring::{self, KeyRecord};
+use crate::config::client::{Profile, ProfileKey};
+use crate::config::halves::NewKey;
+use crate::config::keyring::{self, KeyEntry};
 use crate::config::server::NewConfig;
+use crate::config::{Algorithm, ConfigError, server_key};
 use crate::exit::Failure;
 use crate::{output, terminal};
 
@@ -22,7 +25,9 @@ const KEY_ID: &str = "k1";
 
 pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
     let server_id = SERVER_ID.parse().map_err(invalid)?;
-    let config = NewConfig { listen: LISTEN, admin_listen: ADMIN_LISTEN, server_id, more: "" };
+    let algorithm = args.algorithm;
+    let (listen, admin_listen) = (LISTEN, ADMIN_LISTEN);
+    let config = NewConfig { listen, admin_listen, server_id, algorithm, more: "" };
     let written = write(&args.dir, &config, &format!("http://{LISTEN}"))?;
     let place = if args.dir == Path::new(".") { "" } else { "cd there, then " };
     terminal::note(&format!(
@@ -32,27 +37,41 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
     output::print(&json!({ "written": written }))
 }
 
-/// Writes `waxwing.toml`, `keyring.toml` and `client.toml` into a folder; their paths.
+/// Writes `waxwing.toml`, `keyring.toml` and `client.toml` into a folder, and with Ed25519 `server.key`;
+/// their paths.
 pub(super) fn write(dir: &Path, config: &NewConfig, url: &str) -> Result<Vec<String>, Failure> {
     let paths = ["waxwing.toml", "keyring.toml", "client.toml"].map(|name| dir.join(name));
-    if let Some(path) = paths.iter().find(|path| path.symlink_metadata().is_ok()) {
+    let server_path = dir.join(server_key::NAME);
+    let server = match config.algorithm {
+        Algorithm::HmacSha256 => None,
+        Algorithm::Ed25519 => Some(fresh(Algorithm::Ed25519)?),
+    };
+    let server_path = server.as_ref().map(|_| &server_path);
+    if let Some(path) = paths.iter().chain(server_path).find(|path| path.symlink_metadata().is_ok())
+    {
         return Err(ConfigError::Exists { path: path.clone() }.into());
     }
+    let server_public = server.as_ref().and_then(NewKey::public);
+    let key = fresh(config.algorithm)?;
+    let no_half = || Failure::usage("the client has no key");
+    let half = key.client_half(server_public).ok_or_else(no_half)?;
     fs::create_dir_all(dir)
         .map_err(|source| ConfigError::Write { path: dir.to_owned(), source })?;
-    let (client_id, key_id) =
-        (CLIENT_ID.parse().map_err(invalid)?, KEY_ID.parse().map_err(invalid)?);
-    let key = KeyRecord::random(client_id, key_id)
-        .map_err(|error| Failure::usage(format!("no random bytes for a key: {error}")))?;
+    let client_id: ClientId<'static> = CLIENT_ID.parse().map_err(invalid)?;
+    let key_id: KeyId<'static> = KEY_ID.parse().map_err(invalid)?;
     let [config_path, keyring_path, client_path] = &paths;
     let mut written = Written::default();
     written.add(config_path, |path| config.write_new(path))?;
-    written.add(keyring_path, |path| keyring::write_new(path, &key))?;
-    let KeyRecord { client_id, key_id, algorithm, secret } = key;
+    let entry = KeyEntry::new(client_id.clone(), key_id.clone(), key.server_half());
+    written.add(keyring_path, |path| keyring::write_new(path, &entry))?;
     let (url, server_id) = (url.to_owned(), config.server_id.clone());
-    let profile = Profile { url, client_id, server_id, key_id, algorithm, secret };
+    let keys = vec![ProfileKey::new(key_id, half)];
+    let profile = Profile::new(url, client_id, server_id, keys);
     written.add(client_path, |path| profile.write_new(path))?;
-    Ok(paths.iter().map(|path| path.display().to_string()).collect())
+    if let (Some(path), Some(server), Some(public)) = (server_path, &server, server_public) {
+        written.add(path, |path| server_key::write_new(path, server.secret(), public))?;
+    }
+    Ok(paths.iter().chain(server_path).map(|path| path.display().to_string()).collect())
 }
 
 /// The files written so far: they stay together or go together.

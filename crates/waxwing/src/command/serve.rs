@@ -1,26 +1,25 @@
 //! `waxwing serve`: a server from its configuration, until it is told to stop.
 
-use std::sync::Arc;
-
 use tracing_subscriber::filter::LevelFilter;
-use waxwing_jobs::{Bounds, MemoryStore, Store};
-use waxwing_server::{BoundServer, Server};
-use waxwing_store_sqlite::SqliteStore;
-use waxwing_tools::Registry;
+use waxwing_command::Programs;
+use waxwing_server::{BoundServer, KeyRings, Server};
 
+use crate::audit::{AuditError, AuditFile};
 use crate::cli::{LogLevel, ServeArgs};
-use crate::config::server::{ServerConfig, StoreUrl};
-use crate::config::{SecretText, keyring};
-use crate::exit::{Exit, Failure};
-use crate::signals::StopSignals;
-use crate::{demo_tools, terminal};
+use crate::config::server::ServerConfig;
+use crate::exit::{Exit, Failure, with_sources};
+use crate::keyring_watch::KeyringWatch;
+use crate::signals::{ReloadSignal, StopSignals};
+use crate::{assembly, store, terminal};
 
 pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     log_at(args.log);
     let mut config = ServerConfig::read(&args.config)?;
     config.listen = args.listen.unwrap_or(config.listen);
-    let server = bind(config).await?;
-    let mut stop = StopSignals::new()?;
+    let keys = KeyringWatch::open(&config)?;
+    let programs = Programs::new();
+    let server = bind(config, keys.rings(), &programs).await?;
+    let (mut stop, reload) = (StopSignals::new()?, ReloadSignal::new()?);
     terminal::note(&format!("health on http://{}", server.admin_addr()));
     terminal::note(&format!("listening on http://{}", server.local_addr()));
 
@@ -29,6 +28,12 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
         // An error is a sender that is gone: that too is a reason to stop.
         let _ = told.await;
     });
+    let running = async {
+        let summary = running.await;
+        // Those whose calls were cut off have their grace now.
+        programs.ended().await;
+        summary
+    };
     let signals = async {
         stop.received().await;
         terminal::note("stopping: calls and jobs are given time to end; once more stops at once");
@@ -41,41 +46,65 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
                 "stopped: {} calls cut off, {} jobs left for the next start",
                 summary.connections_cut, summary.jobs_released,
             ));
-            Ok(())
+            match summary.audit_lines_lost {
+                0 => Ok(()),
+                lost => Err(Failure::new(
+                    Exit::Failed,
+                    format!("the audit log's disk did not take its last {lost} lines"),
+                )),
+            }
         }
-        () = signals => Err(Failure::new(Exit::Failed, "stopped at once; jobs go on at the next start")),
+        never = keys.run(reload) => match never {},
+        () = signals => {
+            programs.kill();
+            Err(Failure::new(Exit::Failed, "stopped at once; jobs go on at the next start"))
+        }
     }
 }
 
 /// Everything that the configuration names, put together; the sockets are open.
-async fn bind(config: ServerConfig) -> Result<BoundServer, Failure> {
-    let decoy = SecretText::random()
-        .map_err(|error| Failure::usage(format!("no random bytes for a key: {error}")))?;
-    let ring = keyring::read(&config.keyring, &decoy)?;
-    let mut registry = Registry::builder();
-    if config.tools.demo {
-        registry = demo_tools::add_to(registry);
-    } else {
-        terminal::note("no tools are switched on ([tools] in the configuration)");
+async fn bind(
+    config: ServerConfig,
+    rings: KeyRings,
+    programs: &Programs,
+) -> Result<BoundServer, Failure> {
+    let all = |faults: Vec<String>| Failure::usage(faults.join("\n"));
+    let registry = assembly::registry(&config, programs).map_err(all)?;
+    if registry.iter().next().is_none() {
+        terminal::note("no tools are switched on ([tools] and [[tool]] in the configuration)");
     }
-    let registry = registry
-        .build(&config.server_id)
-        .map_err(|error| Failure::usage(crate::exit::with_sources(&error)))?;
-    let store: Arc<dyn Store> = match &config.store {
-        StoreUrl::Memory => Arc::new(MemoryStore::new(Bounds::default())),
-        StoreUrl::Sqlite(path) => Arc::new(SqliteStore::open(path, Bounds::default())?),
-    };
-    let mut builder = Server::builder(config.server_id.clone(), ring, registry, store)
+    let rules = assembly::rules(&config).map_err(all)?;
+    let review = assembly::review(&rules, &registry);
+    if !review.errors.is_empty() {
+        return Err(all(review.errors));
+    }
+    for warning in &review.warnings {
+        terminal::note(&format!("warning: {warning}"));
+    }
+    let store = store::open(&config.store).await?;
+    let server_id = config.server_id.clone();
+    let audit = config.audit.as_ref().map(|audit| -> Result<_, AuditError> {
+        let (file, key) =
+            AuditFile::open(&audit.file, &audit.key(), audit.rotate_bytes(), server_id)?;
+        Ok((file, key, audit.options()))
+    });
+    let audit = audit.transpose().map_err(|error| Failure::usage(with_sources(&error)))?;
+    let mut builder = Server::builder(config.server_id.clone(), rings, registry, store)
         .listen(config.listen)
         .admin_listen(config.admin_listen)
+        .authorizer(rules)
         .limits(config.message_limits())
         .http(config.http_limits())
         .replay_capacity(config.replay_capacity())
+        .replay_policy(config.replay_policy())
         .window(config.clock_window())
         .jobs(config.job_policy())
         .engine(config.engine())
         .drain(config.drain())
         .origins(config.origins);
+    if let Some((file, key, options)) = audit {
+        builder = builder.audit(file, key, options);
+    }
     if let Some(hosts) = config.hosts {
         builder = builder.hosts(hosts);
     }

@@ -8,9 +8,13 @@ use serde::Deserialize;
 use waxwing_core::{Limits, ServerId};
 use waxwing_crypto::{Capacity, Window};
 use waxwing_jobs::EngineConfig;
-use waxwing_server::{HttpLimits, JobPolicy};
+use waxwing_server::{HttpLimits, JobPolicy, ReplayPolicy};
 
+use super::audit::AuditTable;
+use super::authorisation::{AllowTable, AuthorisationTable};
 use super::file::{self, ConfigError, Privacy};
+use super::store::StoreUrl;
+use super::{Algorithm, server_key};
 
 /// The file. Paths in it are relative to it.
 #[derive(Debug, Deserialize)]
@@ -21,6 +25,8 @@ pub(crate) struct ServerConfig {
     pub(crate) admin_listen: SocketAddr,
     pub(crate) server_id: ServerId<'static>,
     pub(crate) keyring: PathBuf,
+    /// The server's own key, without which it cannot have clients with Ed25519 keys.
+    pub(crate) signing_key: Option<PathBuf>,
     pub(crate) store: StoreUrl,
     /// What `Host` may say, instead of the listener's own names.
     pub(crate) hosts: Option<Vec<String>>,
@@ -31,19 +37,22 @@ pub(crate) struct ServerConfig {
     #[serde(default)]
     pub(crate) window: WindowTable,
     #[serde(default)]
+    replay: ReplayTable,
+    #[serde(default)]
     pub(crate) jobs: JobsTable,
     #[serde(default)]
     pub(crate) tools: ToolsTable,
-}
-
-/// Where jobs are kept.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) enum StoreUrl {
-    /// `memory:`
-    Memory,
-    /// `sqlite:PATH`
-    Sqlite(PathBuf),
+    /// The tools that are programs, as they stand there: [`super::tools`] reads them.
+    #[serde(default, rename = "tool")]
+    pub(crate) command_tools: Vec<toml::Table>,
+    /// Where the file is.
+    #[serde(skip)]
+    pub(crate) folder: PathBuf,
+    #[serde(default)]
+    pub(crate) authorisation: AuthorisationTable,
+    #[serde(default)]
+    pub(crate) allow: Vec<AllowTable>,
+    pub(crate) audit: Option<AuditTable>,
 }
 
 /// `[limits]`: of messages, connections and nonces.
@@ -63,6 +72,24 @@ pub(crate) struct LimitsTable {
 pub(crate) struct WindowTable {
     past_ms: Option<u32>,
     future_ms: Option<u32>,
+}
+
+/// `[replay]`: what is remembered of messages, so that none is served twice.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReplayTable {
+    #[serde(default)]
+    guard: GuardKind,
+}
+
+/// Where nonces are kept.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum GuardKind {
+    #[default]
+    Auto,
+    Memory,
+    Store,
 }
 
 /// `[jobs]`: how they are run and kept.
@@ -89,34 +116,29 @@ const fn free_loopback_port() -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 }
 
-impl TryFrom<String> for StoreUrl {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        match text.split_once(':') {
-            Some(("memory", "")) => Ok(Self::Memory),
-            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
-            _ => Err("store must be sqlite:PATH or memory:"),
-        }
-    }
-}
-
 impl ServerConfig {
     /// Reads the file.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
         let mut config: Self = file::read(path, Privacy::Public)?;
         config.check().map_err(|message| ConfigError::value(path, message))?;
         let folder = path.parent().unwrap_or(Path::new(""));
+        config.folder = std::path::absolute(Path::new(".").join(folder))
+            .map_err(|source| file::unreadable(path, source))?;
         config.keyring = folder.join(&config.keyring);
-        if let StoreUrl::Sqlite(file) = &mut config.store {
-            *file = folder.join(&file);
+        config.audit = config.audit.map(|audit| audit.within_folder(folder));
+        config.signing_key = config.signing_key.map(|key| folder.join(key));
+        if config.store.is_secret() {
+            // Now that it is known to hold the database's password, it must be its owner's alone.
+            file::read::<Self>(path, Privacy::Private)?;
         }
+        config.store = config.store.within(folder);
         Ok(config)
     }
 
     /// Bounds that no part of the server would make sense beyond.
     fn check(&self) -> Result<(), String> {
         let Self { limits, jobs, .. } = self;
+        self.audit.as_ref().map_or(Ok(()), AuditTable::check)?;
         let size = |size: usize| size as u64;
         within("limits.max_message", limits.max_message.map(size), 1 << 10, 1 << 30)?;
         within("limits.max_depth", limits.max_depth.map(size), 4, Limits::DEEPEST as u64)?;
@@ -156,6 +178,15 @@ impl ServerConfig {
         }
     }
 
+    /// Where nonces are kept.
+    pub(crate) const fn replay_policy(&self) -> ReplayPolicy {
+        match self.replay.guard {
+            GuardKind::Auto => ReplayPolicy::Auto,
+            GuardKind::Memory => ReplayPolicy::Memory,
+            GuardKind::Store => ReplayPolicy::Store,
+        }
+    }
+
     /// The clock window.
     pub(crate) fn clock_window(&self) -> Window {
         Window {
@@ -189,7 +220,7 @@ impl ServerConfig {
     }
 }
 
-fn within(key: &str, value: Option<u64>, least: u64, most: u64) -> Result<(), String> {
+pub(super) fn within(key: &str, value: Option<u64>, least: u64, most: u64) -> Result<(), String> {
     match value {
         Some(value) if !(least..=most).contains(&value) => {
             Err(format!("{key} must be {least} to {most}, and is {value}"))
@@ -207,6 +238,8 @@ pub(crate) struct NewConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) admin_listen: SocketAddr,
     pub(crate) server_id: ServerId<'static>,
+    /// What its first client signs with.
+    pub(crate) algorithm: Algorithm,
     /// More of the file, after all else.
     pub(crate) more: &'static str,
 }
@@ -214,7 +247,11 @@ pub(crate) struct NewConfig {
 impl NewConfig {
     /// Writes the file, with the keyring and the store beside it and the demo tools on.
     pub(crate) fn write_new(&self, path: &Path) -> Result<(), ConfigError> {
-        let Self { listen, admin_listen, server_id, more } = self;
+        let Self { listen, admin_listen, server_id, algorithm, more } = self;
+        let signing_key = match algorithm {
+            Algorithm::HmacSha256 => String::new(),
+            Algorithm::Ed25519 => format!("signing_key = \"{}\"\n", server_key::NAME),
+        };
         let text = format!(
             "# A Waxwing server. Paths are relative to this file; an unknown key is an error.\n\
              listen = \"{listen}\"\n\
@@ -222,12 +259,22 @@ impl NewConfig {
              admin_listen = \"{admin_listen}\"\n\
              server_id = \"{server_id}\"\n\
              keyring = \"keyring.toml\"\n\
-             # Where jobs are kept: sqlite:PATH, or memory: to lose them with the process.\n\
+             {signing_key}\
+             # Where jobs are kept: sqlite:PATH on one machine, postgres://USER@HOST/DATABASE for many,\n\
+             # or memory: to lose them with the process.\n\
              store = \"sqlite:waxwing.db\"\n\
              \n\
-             # Tools to try things with: batch_sum and long_task.\n\
+             # Tools to try things with: batch_sum, long_task and transfer.\n\
              [tools]\n\
              demo = true\n\
+             \n\
+             # A program as a tool: arguments as JSON on stdin, one JSON value from stdout.\n\
+             # [[tool]]\n\
+             # name = \"word_count\"\n\
+             # description = \"Counts the words of a text.\"\n\
+             # command = [\"python3\", \"word_count.py\"]\n\
+             # input_schema = {{ type = \"object\", properties = {{ text = {{ type = \"string\" }} }}, required = [\"text\"] }}\n\
+             # output_schema = {{ type = \"integer\" }}\n\
              {more}"
         );
         file::write_new(path, &text, Privacy::Public)
@@ -254,6 +301,7 @@ mod tests {
         assert_eq!(config.message_limits(), Limits::DEFAULT);
         assert_eq!(config.clock_window(), Window::DEFAULT);
         assert_eq!(config.replay_capacity(), Capacity::default());
+        assert_eq!(config.replay_policy(), ReplayPolicy::Auto);
         assert_eq!(config.http_limits(), HttpLimits::DEFAULT);
         assert_eq!(config.job_policy(), JobPolicy::DEFAULT);
         assert_eq!(config.engine().lease, EngineConfig::default().lease);
@@ -265,7 +313,7 @@ mod tests {
         let config = parse(
             "store = \"sqlite:a/b.db\"\n\
              [limits]\nmax_message = 2048\nmax_depth = 8\nconnections = 3\nnonces = 9\nnonces_per_key = 4\n\
-             [window]\npast_ms = 5000\nfuture_ms = 0\n\
+             [window]\npast_ms = 5000\nfuture_ms = 0\n[replay]\nguard = \"store\"\n\
              [jobs]\nconcurrency = 2\nlease_ms = 500\nsweep_ms = 50\nttl_ms = 9000\nmax_attempts = 7\n\
              drain_ms = 0\n[tools]\ndemo = true\n",
         )
@@ -278,6 +326,7 @@ mod tests {
         assert_eq!(config.http_limits().connections, 3);
         assert_eq!(config.replay_capacity(), Capacity { total: 9, per_key: 4 });
         assert_eq!(config.clock_window(), Window { past_ms: 5000, future_ms: 0 });
+        assert_eq!(config.replay_policy(), ReplayPolicy::Store);
         let (engine, policy) = (config.engine(), config.job_policy());
         assert_eq!((engine.concurrency, policy.max_attempts), (2, 7));
         assert_eq!((engine.lease.as_millis(), engine.sweep_every.as_millis()), (500, 50));
@@ -288,12 +337,13 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (rest, name) in [
-            ("store = \"postgres:x\"", "sqlite:PATH or memory:"),
-            ("store = \"sqlite:\"", "sqlite:PATH or memory:"),
+            ("store = \"postgres:x\"", "postgres://"),
+            ("store = \"sqlite:\"", "sqlite:PATH"),
             ("store = \"memory:\"\nport = 1", "`port`"),
             ("store = \"memory:\"\n[limits]\nmax_mesage = 1", "`max_mesage`"),
             ("store = \"memory:\"\n[window]\npast = 1", "`past`"),
             ("store = \"memory:\"\n[tools]\ndemos = true", "`demos`"),
+            ("store = \"memory:\"\n[replay]\nguard = \"disk\"", "`auto`, `memory`, `store`"),
             ("store = \"memory:\"\n[jobs]\nlease_ms = 5", "jobs.lease_ms must be 100"),
             (
                 "store = \"memory:\"\n[limits]\nmax_depth = 1000",

@@ -13,7 +13,8 @@ fn the_tools_are_listed_with_schemas_and_digests() {
     let tools = site.client(["list"]).json();
     let tools = tools["tools"].as_array().unwrap();
     let modes: Vec<_> = tools.iter().map(|tool| (&tool["name"], &tool["mode"])).collect();
-    let expected = [("batch_sum", "sync"), ("long_task", "job")].map(|(a, b)| (json!(a), json!(b)));
+    let expected = [("batch_sum", "sync"), ("long_task", "job"), ("transfer", "job")]
+        .map(|(a, b)| (json!(a), json!(b)));
     assert_eq!(modes, expected.iter().map(|(a, b)| (a, b)).collect::<Vec<_>>());
     for tool in tools {
         assert_eq!(tool["digest"].as_str().unwrap().len(), 64);

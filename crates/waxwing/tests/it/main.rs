@@ -3,13 +3,26 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's failure message")]
 
+mod asking;
+mod audit;
+mod authorisation;
 mod calls;
+mod canary;
+mod command_tools;
+mod command_tools_jobs;
 mod configuration;
 mod crash;
+mod crash_postgres;
 mod demo;
 mod exits;
 mod jobs;
 mod keys;
+mod operator;
 mod other_languages;
+mod pins;
+mod promises;
+mod pty;
+mod replicas;
+mod rotation;
 mod serving;
 mod support;

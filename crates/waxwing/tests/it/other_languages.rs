@@ -15,7 +15,7 @@ use crate::support::{Ran, Site, run};
 
 /// A language, by what runs its programs.
 #[derive(Clone, Copy, Debug)]
-struct Language {
+pub(crate) struct Language {
     interpreter: &'static str,
     client: &'static str,
     checker: &'static str,
@@ -34,7 +34,7 @@ impl Language {
         command
     }
 
-    fn client(self, site: &Site, args: &[&str]) -> Ran {
+    pub(crate) fn client(self, site: &Site, args: &[&str]) -> Ran {
         run(self.command(self.client).arg("--profile").arg(site.path("client.toml")).args(args))
     }
 
@@ -79,7 +79,7 @@ fn docs() -> PathBuf {
 }
 
 /// The languages that this machine has. Where one is missing the test says so; under CI it fails.
-fn languages(test: &str) -> Vec<Language> {
+pub(crate) fn languages(test: &str) -> Vec<Language> {
     LANGUAGES.into_iter().filter(|language| is_there(language.interpreter, test)).collect()
 }
 
@@ -372,5 +372,36 @@ fn vectors_that_do_not_hold_are_found() {
             assert!(ran.stderr.contains(file), "{ran:?}");
         }
         assert_ne!(language.check(tempfile::tempdir().unwrap().path()).code, 0);
+    }
+}
+
+/// Node has Ed25519; Python's standard library has not, and its client says so.
+#[test]
+fn ed25519_is_spoken_where_it_can_be() {
+    let site = Site::with_algorithm("ed25519");
+    let _server = site.serve();
+    for language in languages("ed25519_is_spoken_where_it_can_be") {
+        let called = || language.client(&site, &["call", "batch_sum", r#"{"numbers":[1,2.5]}"#]);
+        if language.interpreter != "node" {
+            called().fails(1, &["client.toml"]);
+            continue;
+        }
+        assert_eq!(called().json(), json!({"count": 2, "total": 3.5}));
+        let waited = ["--wait", "call", "long_task", r#"{"seconds":0.05}"#];
+        assert_eq!(language.client(&site, &waited).json(), json!({"seconds": 0.05}));
+        let profile = site.read("client.toml");
+        let server = profile.split("server_public_key = \"").nth(1).unwrap();
+        let other = run(crate::support::waxwing().args([
+            "keygen",
+            "--client",
+            "x",
+            "--algorithm",
+            "ed25519",
+        ]));
+        let other = other.json()["public_key"].as_str().unwrap().to_owned();
+        site.edit("client.toml", server.split('"').next().unwrap(), &other);
+        called().fails(3, &["the reply's signature does not verify"]);
+        site.edit("client.toml", &format!("server_public_key = \"{other}\"\n"), "");
+        called().fails(1, &["client.toml", "server_public_key"]);
     }
 }

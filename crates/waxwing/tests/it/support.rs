@@ -2,18 +2,21 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::SocketAddr;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use waxwing_core::{CanonicalJson, Limits};
+use waxwing_core::message::Request;
+use waxwing_core::{CanonicalJson, Limits, Scratch};
+use waxwing_crypto::{HmacKey, sign_request};
+use waxwing_jobs::{Filter, Listed, Store};
 
 /// How long anything may take that should take a moment: for machines with much else to do.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -87,8 +90,12 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new() -> Self {
+        Self::with_algorithm("hmac-sha256")
+    }
+
+    pub(crate) fn with_algorithm(algorithm: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let made = run(waxwing().arg("init").arg(folder.path()));
+        let made = run(waxwing().args(["init", "--algorithm", algorithm]).arg(folder.path()));
         assert_eq!(made.code, 0, "{made:?}");
         let site = Self { folder };
         site.edit("waxwing.toml", "127.0.0.1:7411", "127.0.0.1:0");
@@ -112,8 +119,21 @@ impl Site {
         fs::write(self.path(name), text.replace(from, to)).unwrap();
     }
 
+    /// Writes a file; a new one is private.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        options.open(self.path(name)).unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
     pub(crate) fn append(&self, name: &str, text: &str) {
         fs::write(self.path(name), self.read(name) + text).unwrap();
+    }
+
+    /// Keeps jobs there instead of in the site's own file.
+    pub(crate) fn keep_jobs_in(&self, store: &str) {
+        self.edit("waxwing.toml", "sqlite:waxwing.db", store);
     }
 
     /// Starts a server and points the profile to it.
@@ -159,6 +179,11 @@ impl ServerProcess {
         if let Some(address) = listen {
             command.arg("--listen").arg(address.to_string());
         }
+        Self::spawn(&mut command)
+    }
+
+    /// Runs a command that becomes a server, and waits until it says that it listens.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
         let said = Arc::<Mutex<Vec<String>>>::default();
@@ -207,10 +232,25 @@ impl ServerProcess {
         self.child.wait().unwrap();
     }
 
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Whether these words are among what it said so far.
+    pub(crate) fn has_said(&self, words: &str) -> bool {
+        self.count(words) > 0
+    }
+
+    /// How many lines of what it said so far have these words.
+    pub(crate) fn count(&self, words: &str) -> usize {
+        self.said.lock().unwrap().iter().filter(|line| line.contains(words)).count()
     }
 
     /// Waits for its end; all that it said.
@@ -226,7 +266,7 @@ impl ServerProcess {
         self.reader.take().unwrap().join().unwrap();
         let mut stdout = String::new();
         let mut pipe = self.child.stdout.take().unwrap();
-        std::io::Read::read_to_string(&mut pipe, &mut stdout).unwrap();
+        pipe.read_to_string(&mut stdout).unwrap();
         let stderr = self.said.lock().unwrap().join("\n");
         Ran { code: status.code().unwrap(), stdout, stderr }
     }
@@ -242,4 +282,68 @@ impl Drop for ServerProcess {
 /// Whether the tests are to run a tenth of their cases.
 pub(crate) fn is_quick() -> bool {
     std::env::var("WAXWING_QUICK").is_ok_and(|value| value == "1")
+}
+
+/// A call of this moment with a nonce of the test's choice, signed with the site's key.
+pub(crate) fn signed(site: &Site, tool: &str, args: Value, nonce: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    let profile: toml::Table = site.read("client.toml").parse().unwrap();
+    let text = |name: &str| profile[name].as_str().unwrap();
+    let secret = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(text("secret")).unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let request = Request {
+        request_id: "r-1".parse().unwrap(),
+        ts_ms: now.as_millis().try_into().unwrap(),
+        client_id: text("client_id").parse().unwrap(),
+        server_id: text("server_id").parse().unwrap(),
+        key_id: text("key_id").parse().unwrap(),
+        nonce: nonce.parse().unwrap(),
+        tool: tool.parse().unwrap(),
+        args,
+        idempotency_key: None,
+        tool_digest: None,
+        traceparent: None,
+    };
+    let mut message = Vec::new();
+    let key = HmacKey::new(&secret).unwrap().into();
+    sign_request(&key, &request, &mut Scratch::new(), &mut message).unwrap();
+    message
+}
+
+/// Posts a signed message: the HTTP status, and all of the answer.
+pub(crate) fn post(address: SocketAddr, body: &[u8]) -> (u16, String) {
+    let head = format!(
+        "POST /v1/call HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    let answer = exchange(address, &[head.as_bytes(), body].concat());
+    (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
+}
+
+/// What a server has at a path, head and all.
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
+    let head = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    exchange(address, head.as_bytes())
+}
+
+fn exchange(address: SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// All jobs of a store.
+pub(crate) async fn stored(store: &dyn Store) -> Vec<Listed> {
+    let (mut jobs, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.list(Filter { after, limit: 500, ..Filter::default() }).await.unwrap();
+        jobs.extend(page.jobs);
+        after = page.next;
+        if after.is_none() {
+            return jobs;
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::{Row, Table};
 use crate::clock::millis;
 use crate::job::{Phase, Snapshot};
 use crate::state::{Stage, StageName};
-use crate::store::{Census, Filter, Listed, Page, Seen};
+use crate::store::{Census, Filter, Inspected, Listed, Page, Seen};
 
 impl Table {
     pub(in crate::memory) fn snapshot(
@@ -74,8 +74,14 @@ impl Table {
         page
     }
 
+    pub(in crate::memory) fn inspect(&self, id: &JobId<'_>, now: u64) -> Option<Inspected> {
+        let (id, row) = self.rows.get_key_value(&id.clone().into_owned())?;
+        let snapshot = self.snapshot(&row.owner, id, now)?;
+        Some(Inspected { snapshot, listed: listed(id, row, now), input: Some(row.input.clone()) })
+    }
+
     pub(in crate::memory) fn census(&self, now: u64) -> Census {
-        let mut census = Census::default();
+        let mut census = Census { stored: self.rows.len() as u64, ..Census::default() };
         let mut oldest: Option<u64> = None;
         for row in self.rows.values().filter(|row| !row.life.is_expired(now)) {
             match row.life.stage {

@@ -7,11 +7,11 @@ use waxwing_core::{ClientId, JobId};
 use waxwing_jobs::{
     Admission, Answered, Answers, Beat, BeatVerdict, CancelRequest, CancelVerdict, Census, Claim,
     Claimed, Durability, Filter, NewJob, NonceRecord, Page, PurgeVerdict, RequeueVerdict, Seen,
-    Settle, SettleVerdict, Snapshot, Started, Store, StoreError, StoreInfo, Swept,
+    Settle, SettleVerdict, Sharing, Snapshot, Started, Store, StoreError, StoreInfo, Swept,
 };
 
 #[derive(Debug)]
-pub(super) struct BrokenStore;
+pub(crate) struct BrokenStore(pub(crate) Durability);
 
 fn gone<T>() -> Result<T, StoreError> {
     Err(StoreError::Unavailable("the disk /dev/sdb is gone".to_owned()))
@@ -20,11 +20,20 @@ fn gone<T>() -> Result<T, StoreError> {
 #[async_trait]
 impl Store for BrokenStore {
     fn info(&self) -> StoreInfo {
-        StoreInfo { backend: "broken", durability: Durability::Process, detail: String::new() }
+        StoreInfo { backend: "broken", durability: self.0, detail: String::new() }
     }
 
     async fn admit(&self, _: Vec<NonceRecord>) -> Result<Vec<Admission>, StoreError> {
         gone()
+    }
+
+    fn sharing(&self) -> Sharing {
+        Sharing::Alone
+    }
+
+    /// It can still be read.
+    async fn raise_mark(&self, _: &str, at_least: i64) -> Result<Option<i64>, StoreError> {
+        if at_least == i64::MIN { Ok(Some(0)) } else { gone() }
     }
 
     async fn start(&self, _: Vec<NewJob>) -> Result<Vec<Started>, StoreError> {

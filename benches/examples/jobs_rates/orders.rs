@@ -1,0 +1,75 @@
+//! What is started: small jobs of a few clients.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use waxwing_core::{CanonicalJson, ClientId, JobId, ToolName};
+use waxwing_jobs::{JobContext, JobFailure, NewJob, RunOutcome, Runner};
+
+/// Callers at once.
+pub(crate) const CALLERS: u64 = 64;
+
+/// Clients that the jobs belong to.
+const CLIENTS: u64 = 8;
+
+pub(crate) fn owner(n: u64) -> ClientId<'static> {
+    ClientId::new(format!("client-{}", n % CLIENTS)).expect("a client")
+}
+
+pub(crate) fn id(n: u64) -> JobId<'static> {
+    // As unguessable ids are: without an order that an index could profit from.
+    let scattered = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    JobId::new(format!("{scattered:016x}{n:016x}")).expect("an id")
+}
+
+pub(crate) fn kind() -> ToolName<'static> {
+    ToolName::new("work").expect("a tool")
+}
+
+pub(crate) fn json(value: impl serde::Serialize) -> CanonicalJson<'static> {
+    CanonicalJson::from_serialize(&value).expect("JSON")
+}
+
+pub(crate) fn order(n: u64) -> NewJob {
+    NewJob::new(id(n), owner(n), kind(), json(serde_json::json!({"n": n, "text": "x".repeat(200)})))
+}
+
+/// Has [`CALLERS`] callers do `step` for 0 to `count`, each one after the other.
+pub(crate) async fn by_callers<F, Fut>(count: u64, step: F)
+where
+    F: Fn(u64) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = ()> + Send,
+{
+    let next = Arc::new(AtomicU64::new(0));
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..CALLERS {
+        let (next, step) = (Arc::clone(&next), step.clone());
+        callers.spawn(async move {
+            loop {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                if n >= count {
+                    break;
+                }
+                step(n).await;
+            }
+        });
+    }
+    while let Some(ended) = callers.join_next().await {
+        ended.expect("a caller");
+    }
+}
+
+/// Does nothing and is done.
+pub(crate) struct Idle;
+
+#[async_trait]
+impl Runner for Idle {
+    fn kinds(&self) -> Vec<ToolName<'static>> {
+        vec![kind()]
+    }
+
+    async fn run(&self, _: JobContext) -> Result<RunOutcome, JobFailure> {
+        Ok(RunOutcome::Complete(json("done")))
+    }
+}

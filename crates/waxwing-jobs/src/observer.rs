@@ -1,0 +1,81 @@
+//! What an engine tells of its work while it works: the seam for metrics, which counts nothing itself.
+
+use std::fmt;
+use std::time::Duration;
+
+use waxwing_core::ToolName;
+
+use crate::store::Swept;
+
+/// Hears what an engine does. Called on the engine's own tasks, so it must not block. By default it
+/// does nothing with what it hears.
+pub trait Observer: fmt::Debug + Send + Sync + 'static {
+    /// A job was claimed here, for its attempt of this number, after it was ready for `waited`.
+    fn claimed(&self, kind: &ToolName<'_>, attempt: u32, waited: Duration) {
+        let _ = (kind, attempt, waited);
+    }
+
+    /// An attempt has ended here, after it ran for `ran`.
+    fn ended(&self, kind: &ToolName<'_>, how: AttemptEnd, ran: Duration) {
+        let _ = (kind, how, ran);
+    }
+
+    /// A sweep by this engine is over. What it moved or deleted may have been any process's.
+    fn swept(&self, swept: &Swept) {
+        let _ = swept;
+    }
+}
+
+/// Hears nothing.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to configure")]
+pub struct Unobserved;
+
+impl Observer for Unobserved {}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum AttemptEnd {
+    /// With a result.
+    Completed,
+    /// Without, and the job with it: the job is dead unless an operator requeues it.
+    Failed,
+    /// Without, and the job is tried again.
+    Retried,
+    /// With questions.
+    Parked,
+    /// At the client's request.
+    Cancelled,
+    /// Given back by a process that stops.
+    Released,
+    /// The job was no longer this worker's: its lease had run out, or its lifetime.
+    Lost,
+}
+
+impl AttemptEnd {
+    /// Every end.
+    pub const ALL: [Self; 7] = [
+        Self::Completed,
+        Self::Failed,
+        Self::Retried,
+        Self::Parked,
+        Self::Cancelled,
+        Self::Released,
+        Self::Lost,
+    ];
+
+    /// The name, for a metric's label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Retried => "retried",
+            Self::Parked => "parked",
+            Self::Cancelled => "cancelled",
+            Self::Released => "released",
+            Self::Lost => "lost",
+        }
+    }
+}

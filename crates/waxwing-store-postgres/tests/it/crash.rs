@@ -1,0 +1,169 @@
+//! A server that crashes, and connections that are cut, while many callers work: nothing that was
+//! acknowledged is lost, and nothing is done twice.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use waxwing_jobs::{
+    Admission, Bounds, Outcome, Phase, Settle, SettleVerdict, Started, Store, StoreError,
+};
+use waxwing_store_postgres::{PostgresConfig, PostgresStore};
+use waxwing_testkit::postgres::{Cluster, programs};
+
+use crate::support::{claim, connect, find, json, nonce, order};
+
+/// What the callers were told.
+#[derive(Default)]
+struct Told {
+    started: Mutex<Vec<String>>,
+    /// Which worker was told that its result is stored.
+    completed: Mutex<BTreeMap<String, Vec<String>>>,
+    admitted: Mutex<Vec<String>>,
+    away: AtomicUsize,
+}
+
+/// Starts, admits, claims and completes until it is told to stop.
+async fn caller(store: Arc<PostgresStore>, told: Arc<Told>, stop: Arc<AtomicBool>, name: usize) {
+    for n in 0.. {
+        if stop.load(Ordering::SeqCst) {
+            return;
+        }
+        let job = format!("job-{name}-{n}");
+        match store.start(vec![order(&job)]).await.map(|mut verdicts| verdicts.remove(0)) {
+            Ok(Started::Created) => told.started.lock().unwrap().push(job.clone()),
+            Err(StoreError::Unavailable(_)) => drop(told.away.fetch_add(1, Ordering::SeqCst)),
+            other => panic!("a start of {job} gave {other:?}"),
+        }
+        match store.admit(vec![nonce(&job)]).await.map(|mut verdicts| verdicts.remove(0)) {
+            Ok(Admission::Fresh) => told.admitted.lock().unwrap().push(job),
+            Err(StoreError::Unavailable(_)) => drop(told.away.fetch_add(1, Ordering::SeqCst)),
+            other => panic!("an admission of {job} gave {other:?}"),
+        }
+        let claimed = match store.claim(claim(2)).await {
+            Ok(claimed) => claimed,
+            Err(StoreError::Unavailable(_)) => continue,
+            Err(other) => panic!("{other}"),
+        };
+        for job in claimed {
+            let (name, by) = (job.ticket.id.to_string(), format!("{name}-{n}"));
+            let outcome = Outcome::Complete(json(&by));
+            match store.settle(vec![Settle { ticket: job.ticket, outcome }]).await {
+                Ok(verdicts) if verdicts == [SettleVerdict::Done] => {
+                    told.completed.lock().unwrap().entry(name).or_default().push(by);
+                }
+                Ok(other) => panic!("the only worker of {name} was told {other:?}"),
+                Err(StoreError::Unavailable(_)) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+}
+
+/// Waits until the callers were told of so many more starts.
+async fn progress(told: &Told, more: usize) {
+    let begun = Instant::now();
+    let wanted = told.started.lock().unwrap().len() + more;
+    while told.started.lock().unwrap().len() < wanted {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing moves");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Everything that was acknowledged is there, once.
+async fn check(store: &PostgresStore, told: &Told) {
+    let started = told.started.lock().unwrap().clone();
+    for job in &started {
+        let found = find(store, job).await;
+        assert!(found.is_some(), "{job} was acknowledged and is lost");
+    }
+    let completed = told.completed.lock().unwrap().clone();
+    for (job, by) in &completed {
+        assert_eq!(by.len(), 1, "{job} has two results");
+        let phase = find(store, job).await.unwrap().phase;
+        assert_eq!(phase, Phase::Completed { output: json(&by[0]) });
+    }
+    let admitted = told.admitted.lock().unwrap().clone();
+    let again = admitted.iter().map(|name| nonce(name)).collect();
+    let verdicts = store.admit(again).await.unwrap();
+    assert!(verdicts.iter().all(|verdict| *verdict == Admission::Replayed));
+    assert!(!completed.is_empty() && !admitted.is_empty());
+}
+
+async fn under_load(server: &mut Cluster, disturb: impl AsyncFnOnce(&mut Cluster, &Told)) {
+    let config = PostgresConfig::parse(&server.url("jobs")).unwrap();
+    let store = Arc::new(PostgresStore::open(&config, Bounds::default()).await.unwrap());
+    let (told, stop) = (Arc::new(Told::default()), Arc::new(AtomicBool::new(false)));
+    let mut callers = JoinSet::new();
+    for name in 0..64 {
+        let (store, told, stop) = (Arc::clone(&store), Arc::clone(&told), Arc::clone(&stop));
+        callers.spawn(caller(store, told, stop, name));
+    }
+    disturb(server, &told).await;
+    stop.store(true, Ordering::SeqCst);
+    while let Some(ended) = callers.join_next().await {
+        ended.unwrap();
+    }
+    // Another process, which knows nothing but the database.
+    drop(store);
+    let store = PostgresStore::open(&config, Bounds::default()).await.unwrap();
+    check(&store, &told).await;
+}
+
+fn rounds(most: usize) -> usize {
+    if std::env::var("WAXWING_QUICK").is_ok_and(|quick| quick == "1") { 1 } else { most }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_crashes_under_load_loses_nothing_it_acknowledged() {
+    let Some(programs) = programs("a_server_that_crashes_under_load") else { return };
+    let mut server = Cluster::start(programs, &[]);
+    under_load(&mut server, async |server, told| {
+        for _ in 0..rounds(3) {
+            progress(told, 200).await;
+            server.crash();
+            server.restart();
+            progress(told, 1).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_cut_under_load_lose_nothing_that_was_acknowledged() {
+    let Some(programs) = programs("connections_cut_under_load") else { return };
+    let mut server = Cluster::start(programs, &[]);
+    under_load(&mut server, async |server, told| {
+        let client = connect(server).await;
+        for _ in 0..rounds(25) {
+            progress(told, 20).await;
+            const CUT: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                WHERE application_name = 'waxwing'";
+            let cut: i64 = client.query_one(CUT, &[]).await.unwrap().get(0);
+            assert!(cut > 0, "nobody was connected");
+        }
+        progress(told, 100).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_server_is_down_callers_are_told_so_and_later_go_on() {
+    let Some(programs) = programs("while_the_server_is_down") else { return };
+    let mut server = Cluster::start(programs, &[]);
+    let config = PostgresConfig::parse(&server.url("jobs")).unwrap();
+    let store = PostgresStore::open(&config, Bounds::default()).await.unwrap();
+    store.start(vec![order("one")]).await.unwrap();
+    server.crash();
+    let begun = Instant::now();
+    assert!(matches!(store.health().await, Err(StoreError::Unavailable(_))));
+    assert!(begun.elapsed() < Duration::from_secs(5), "a check that is made every second");
+    let away = store.start(vec![order("two")]).await;
+    assert!(matches!(away, Err(StoreError::Unavailable(_))), "{away:?}");
+    server.restart();
+    assert!(find(&store, "one").await.is_some());
+    assert_eq!(store.start(vec![order("two")]).await.unwrap(), [Started::Created]);
+    assert_eq!(store.health().await, Ok(()));
+}

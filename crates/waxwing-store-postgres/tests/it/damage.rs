@@ -1,0 +1,92 @@
+//! Rows that do not read back: their job fails where the operator sees it, and no other job stops.
+
+use waxwing_jobs::state::StageName;
+use waxwing_jobs::{
+    Beat, BeatVerdict, Bounds, Cause, Filter, Outcome, Phase, PurgeVerdict, Settle, SettleVerdict,
+    Store,
+};
+
+use crate::support::{LEASE, Place, StillClock, claim, find, id, json, order};
+
+async fn failed_as_corrupt(store: &dyn Store, name: &str) {
+    let job = find(store, name).await.unwrap();
+    assert_eq!(job.phase, Phase::Failed);
+    assert_eq!(job.attempts.last().unwrap().failure.cause, Cause::Corrupt);
+    let filter = Filter { stages: vec![StageName::Failed], ..Filter::default() };
+    let listed = store.list(filter).await.unwrap().jobs;
+    assert!(listed.iter().any(|job| job.id == id(name)), "the operator sees it");
+}
+
+/// What may be wrong with the row of the first of two queued jobs.
+const QUEUED: [&str; 5] = [
+    "UPDATE jobs SET input = '{' WHERE id = 'bad'",
+    "UPDATE jobs SET kind = 'work' || '', owner = '' WHERE id = 'bad'",
+    "UPDATE jobs SET checkpoint = '[' WHERE id = 'bad'",
+    "UPDATE jobs SET version = -1 WHERE id = 'bad'",
+    "UPDATE jobs SET epoch = -7, failures = 5000000000 WHERE id = 'bad'",
+];
+
+#[tokio::test]
+async fn a_damaged_job_at_the_head_of_the_queue_fails_and_the_next_is_claimed() {
+    for sql in QUEUED {
+        let Some(place) = Place::new("a_damaged_job_at_the_head_of_the_queue") else { return };
+        let store = place.open(Bounds::default()).await.unwrap();
+        store.start(vec![order("bad"), order("good")]).await.unwrap();
+        place.run(sql).await;
+        let claimed = store.claim(claim(9)).await.unwrap();
+        assert_eq!(claimed.len(), 1, "{sql}");
+        assert_eq!(claimed[0].ticket.id, id("good"));
+        assert!(store.claim(claim(9)).await.unwrap().is_empty());
+        let census = store.census().await.unwrap();
+        assert_eq!((census.queued, census.running, census.failed), (0, 1, 1), "{sql}");
+        if !sql.contains("owner") {
+            failed_as_corrupt(&*store, "bad").await;
+        }
+        assert_eq!(store.purge(vec![id("bad")]).await.unwrap(), [PurgeVerdict::Done]);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_job_whose_lease_ran_out_fails_and_the_sweep_goes_on() {
+    for sql in [
+        "UPDATE jobs SET attempts = '{' WHERE id = 'bad'",
+        "UPDATE jobs SET max_attempts = -1 WHERE id = 'bad'",
+    ] {
+        let Some(place) = Place::new("a_damaged_job_whose_lease_ran_out") else { return };
+        let store = place.open(Bounds::default()).await.unwrap();
+        let clock = StillClock::of(&place).await;
+        store.start(vec![order("bad"), order("good")]).await.unwrap();
+        store.claim(claim(2)).await.unwrap();
+        place.run(sql).await;
+        clock.advance(LEASE).await;
+        assert_eq!(store.sweep(100).await.unwrap().lapsed, 2, "{sql}");
+        failed_as_corrupt(&*store, "bad").await;
+        assert_eq!(find(&*store, "good").await.unwrap().phase, Phase::Queued);
+        clock.advance(LEASE * 1000).await;
+        assert_eq!(store.sweep(100).await.unwrap().jobs, 2);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_job_takes_no_other_beat_or_end_with_it() {
+    let Some(place) = Place::new("a_damaged_job_takes_no_other_beat") else { return };
+    let store = place.open(Bounds::default()).await.unwrap();
+    store.start(vec![order("bad"), order("good"), order("worse")]).await.unwrap();
+    let claimed = store.claim(claim(3)).await.unwrap();
+    place.run("UPDATE jobs SET version = -1 WHERE id = 'bad'").await;
+    let beat = |ticket| Beat { ticket, lease: LEASE, progress: None, checkpoint: None };
+    let beats = claimed.iter().map(|job| beat(job.ticket.clone())).collect();
+    let verdicts = store.beat(beats).await.unwrap();
+    assert_eq!(verdicts[0], BeatVerdict::Lost);
+    assert!(matches!(verdicts[1], BeatVerdict::Held(_)));
+    failed_as_corrupt(&*store, "bad").await;
+    place.run("UPDATE jobs SET failures = -1 WHERE id = 'worse'").await;
+    let settle = |job: &waxwing_jobs::Claimed| Settle {
+        ticket: job.ticket.clone(),
+        outcome: Outcome::Complete(json(1)),
+    };
+    let verdicts = store.settle(claimed.iter().map(settle).collect()).await.unwrap();
+    use SettleVerdict::{Done, Stale};
+    assert_eq!(verdicts, [Stale, Done, Stale]);
+    failed_as_corrupt(&*store, "worse").await;
+}

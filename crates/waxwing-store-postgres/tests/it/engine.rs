@@ -1,0 +1,98 @@
+//! The engine on the PostgreSQL store, in real time: restarts, two engines on one database, waiting.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use waxwing_core::ToolName;
+use waxwing_jobs::{
+    Bounds, Engine, EngineConfig, JobContext, JobFailure, Phase, RunOutcome, Runner, Snapshot,
+};
+
+use crate::support::{Place, id, json, kind, order, owner};
+
+/// Reports once, and completes after so long.
+struct After(Duration);
+
+#[async_trait]
+impl Runner for After {
+    fn kinds(&self) -> Vec<ToolName<'static>> {
+        vec![kind()]
+    }
+
+    async fn run(&self, cx: JobContext) -> Result<RunOutcome, JobFailure> {
+        cx.progress(1.0, None, None);
+        tokio::time::sleep(self.0).await;
+        Ok(RunOutcome::Complete(json(cx.attempt)))
+    }
+}
+
+const NEVER: Duration = Duration::from_secs(1_000_000);
+
+async fn engine(place: &Place, takes: Duration) -> Engine {
+    let store = place.open(Bounds::default()).await.unwrap();
+    let mut config = EngineConfig::default();
+    config.lease = Duration::from_millis(600);
+    config.sweep_every = Duration::from_millis(100);
+    config.idle_poll = Duration::from_millis(100);
+    Engine::launch(store, Arc::new(After(takes)), config)
+}
+
+async fn wait(engine: &Engine, name: &str, wanted: fn(&Phase) -> bool) -> Snapshot {
+    let patience = Instant::now() + Duration::from_secs(20);
+    loop {
+        let wait = Duration::from_millis(200);
+        let job = engine.wait(&owner(), &id(name), None, wait).await.unwrap().unwrap();
+        if wanted(&job.phase) {
+            return job;
+        }
+        assert!(Instant::now() < patience, "{name} stays {:?}", job.phase);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_unfinished_jobs_run_again_and_finished_ones_are_readable() {
+    let Some(place) = Place::new("engine") else { return };
+    let first = engine(&place, Duration::ZERO).await;
+    first.start(order("finished")).await.unwrap();
+    wait(&first, "finished", Phase::is_terminal).await;
+    drop(first);
+    let second = engine(&place, NEVER).await;
+    second.start(order("interrupted")).await.unwrap();
+    wait(&second, "interrupted", |phase| *phase == Phase::Running).await;
+    drop(second);
+    let third = engine(&place, Duration::ZERO).await;
+    let finished = third.get(&owner(), &id("finished")).await.unwrap().unwrap();
+    assert_eq!(finished.phase, Phase::Completed { output: json(1) });
+    let interrupted = wait(&third, "interrupted", Phase::is_terminal).await;
+    assert_eq!(interrupted.phase, Phase::Completed { output: json(2) });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drained_engine_hands_its_jobs_to_another_on_the_same_database() {
+    let Some(place) = Place::new("engine") else { return };
+    let first = engine(&place, NEVER).await;
+    first.start(order("one")).await.unwrap();
+    wait(&first, "one", |phase| *phase == Phase::Running).await;
+    assert_eq!(first.drain(Duration::from_millis(50)).await.released, 1);
+    let second = engine(&place, Duration::ZERO).await;
+    let job = wait(&first, "one", Phase::is_terminal).await;
+    assert_eq!(job.phase, Phase::Completed { output: json(1) });
+    drop(second);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poll_that_waits_in_another_store_on_the_database_is_woken() {
+    let Some(place) = Place::new("engine") else { return };
+    let worker = engine(&place, Duration::from_millis(30)).await;
+    let poller = engine(&place, NEVER).await;
+    poller.drain(Duration::ZERO).await;
+    let begun = Instant::now();
+    for n in 0..10 {
+        let name = format!("wake-{n}");
+        worker.start(order(&name)).await.unwrap();
+        wait(&poller, &name, Phase::is_terminal).await;
+    }
+    // 30 ms of work and one look each; a poll that is not woken would take 200 ms.
+    assert!(begun.elapsed() < Duration::from_millis(10 * 150), "{:?}", begun.elapsed());
+}

@@ -1,0 +1,187 @@
+//! Takes up a changed keyring.toml while the server runs: within about a second, and at once on SIGHUP.
+//! A file that is wrong changes nothing and is told of; calls under way end with the keys they began with.
+
+use std::convert::Infallible;
+use std::fs::Metadata;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::MissedTickBehavior;
+use waxwing_crypto::Ed25519SigningKey;
+use waxwing_server::KeyRings;
+
+use crate::config::keyring::{self, KeySummary, Loaded};
+use crate::config::server::ServerConfig;
+use crate::config::{ConfigError, SecretText, server_key};
+use crate::exit::{Failure, with_sources};
+use crate::signals::ReloadSignal;
+
+/// How often it is looked whether the file has changed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The keyring of a running server, and its file.
+pub(crate) struct KeyringWatch {
+    path: PathBuf,
+    decoy: SecretText,
+    server: Option<Ed25519SigningKey>,
+    rings: KeyRings,
+    keys: Vec<KeySummary>,
+    seen: Stamp,
+}
+
+/// What changes when a file does: in place, by another that takes its name, or in its mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stamp {
+    Missing,
+    Of { modified: Option<SystemTime>, length: u64, inode: u64, changed: (i64, i64) },
+}
+
+/// Why the file is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// A look at it, which goes no further when nothing has changed.
+    Look,
+    /// Somebody asked for it.
+    Asked,
+}
+
+impl KeyringWatch {
+    /// Reads the keys that a configuration names.
+    pub(crate) fn open(config: &ServerConfig) -> Result<Self, Failure> {
+        let path = config.keyring.clone();
+        let decoy = SecretText::random()
+            .map_err(|error| Failure::usage(format!("no random bytes for a key: {error}")))?;
+        let server = config.signing_key.as_deref().map(server_key::read).transpose()?;
+        let (seen, text) = keyring::read_stamped(&path, Stamp::of);
+        let Loaded { ring, keys } = keyring::load(&path, &text?, &decoy, server.as_ref())?;
+        let seen = seen.unwrap_or(Stamp::Missing);
+        Ok(Self { path, decoy, server, rings: ring.into(), keys, seen })
+    }
+
+    /// The place of the ring, which the server reads.
+    pub(crate) fn rings(&self) -> KeyRings {
+        self.rings.clone()
+    }
+
+    /// Looks after the file for ever. The file is small and on this machine: reading it holds nobody up.
+    pub(crate) async fn run(mut self, mut signal: ReloadSignal) -> Infallible {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let cause = tokio::select! {
+                () = signal.received() => Cause::Asked,
+                _ = ticks.tick() => Cause::Look,
+            };
+            self.look(cause);
+        }
+    }
+
+    fn look(&mut self, cause: Cause) {
+        let now = std::fs::metadata(&self.path).map_or(Stamp::Missing, |file| Stamp::of(&file));
+        if cause == Cause::Look && now == self.seen {
+            return;
+        }
+        match self.reload() {
+            Ok(changes) if changes.is_empty() => {
+                tracing::info!(keyring = %self.path.display(), "the keys are unchanged");
+            }
+            Ok(changes) => {
+                tracing::info!(keyring = %self.path.display(), "the keys have changed: {changes}");
+            }
+            Err(error) => tracing::error!(
+                "the keys stay as they were, since the new ones cannot be used: {}",
+                with_sources(&error)
+            ),
+        }
+    }
+
+    /// Reads the file and puts its keys in the place of those before; what is other than before.
+    fn reload(&mut self) -> Result<String, ConfigError> {
+        // The stamp is that of the file that is read, from before it is read: what changes while it is
+        // read has another at the next look.
+        let (seen, text) = keyring::read_stamped(&self.path, Stamp::of);
+        self.seen = seen.unwrap_or(Stamp::Missing);
+        let loaded = keyring::load(&self.path, &text?, &self.decoy, self.server.as_ref())?;
+        let changes = changes(&self.keys, &loaded.keys);
+        if !changes.is_empty() {
+            drop(self.rings.replace(loaded.ring));
+            self.keys = loaded.keys;
+        }
+        Ok(changes)
+    }
+}
+
+impl Stamp {
+    fn of(file: &Metadata) -> Self {
+        let (inode, changed) = identity(file);
+        Self::Of { modified: file.modified().ok(), length: file.len(), inode, changed }
+    }
+}
+
+#[cfg(unix)]
+fn identity(file: &Metadata) -> (u64, (i64, i64)) {
+    use std::os::unix::fs::MetadataExt as _;
+    (file.ino(), (file.ctime(), file.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> (u64, (i64, i64)) {
+    (0, (0, 0))
+}
+
+/// What is other in `now` than in `before`, by names alone; nothing when all is the same.
+fn changes(before: &[KeySummary], now: &[KeySummary]) -> String {
+    let name = |key: &KeySummary| format!("{} of {}", key.key_id, key.client_id);
+    let same =
+        |a: &KeySummary, b: &KeySummary| (&a.client_id, &a.key_id) == (&b.client_id, &b.key_id);
+    let mut words = Vec::new();
+    for key in now {
+        match before.iter().find(|old| same(old, key)) {
+            None => words.push(format!("added {}", name(key))),
+            Some(old) if old == key => {}
+            Some(old) if old.state != key.state => {
+                words.push(format!("{} is {} now", name(key), key.state));
+            }
+            Some(_) => words.push(format!("changed {}", name(key))),
+        }
+    }
+    let gone = before.iter().filter(|old| !now.iter().any(|key| same(old, key)));
+    words.extend(gone.map(|old| format!("removed {}", name(old))));
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(client: &str, id: &str, state: &'static str, fingerprint: &str) -> KeySummary {
+        KeySummary {
+            client_id: client.parse().unwrap(),
+            key_id: id.parse().unwrap(),
+            algorithm: "hmac-sha256",
+            state,
+            not_before: None,
+            not_after: None,
+            fingerprint: fingerprint.to_owned(),
+        }
+    }
+
+    #[test]
+    fn changes_are_told_by_name() {
+        let before = [
+            key("a", "k1", "active", "f1"),
+            key("a", "k2", "active", "f2"),
+            key("b", "k1", "active", "f3"),
+        ];
+        assert_eq!(changes(&before, &before), "");
+        let now = [
+            key("a", "k1", "retiring", "f1"),
+            key("a", "k3", "active", "f4"),
+            key("b", "k1", "active", "f5"),
+        ];
+        assert_eq!(
+            changes(&before, &now),
+            "k1 of a is retiring now, added k3 of a, changed k1 of b, removed k2 of a"
+        );
+    }
+}
