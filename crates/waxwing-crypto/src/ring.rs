@@ -120,10 +120,11 @@ impl KeyRing {
     fn nearest(&self, hash: u64, client: &ClientId<'_>, key_id: &KeyId<'_>) -> usize {
         let (mut at, mut size) = (0, self.hashes.len());
         while size > 1 {
-            let middle = at + size / 2;
-            let reached = self.hashes.get(middle).is_some_and(|other| *other <= hash);
-            at = if reached { middle } else { at };
-            size -= size / 2;
+            // Arithmetic, not a branch: which way it goes is what nobody may hear.
+            let half = size / 2;
+            let reached = self.hashes.get(at + half).map_or(0, |other| usize::from(*other <= hash));
+            at += half * reached;
+            size -= half;
         }
         // Other names of the same hash: nobody will live to see them.
         while at > 0

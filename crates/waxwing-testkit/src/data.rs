@@ -54,7 +54,7 @@ fn say_skipped(test: &str, why: &str, skipped: Option<PathBuf>) {
     }
 }
 
-/// The names and contents of the files of `folder`, by name.
+/// The names and contents of the files of `folder`, by name; folders in it are left out.
 ///
 /// # Panics
 /// When the folder or a file in it cannot be read.
@@ -63,6 +63,7 @@ pub fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| unreadable(folder, &error));
     let mut files: Vec<(String, Vec<u8>)> = entries
         .map(|entry| entry.unwrap_or_else(|error| unreadable(folder, &error)))
+        .filter(|entry| !entry.path().is_dir())
         .map(|entry| (entry.file_name().to_string_lossy().into_owned(), file(&entry.path())))
         .collect();
     files.sort();
