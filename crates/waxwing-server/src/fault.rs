@@ -100,6 +100,9 @@ pub(crate) enum CallFault {
     /// The outside world's: the store.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The outside world's: the store could not be read, and nothing else was tried.
+    #[error("{0}")]
+    Unread(StoreError),
     /// The tool's fault: a value of it has no canonical form.
     #[error("a value has no canonical form: {0}")]
     Unwritable(#[from] WriteError),
@@ -188,7 +191,12 @@ impl CallFault {
                 ours(ErrorCode::InvalidOutput, &text, correlation_id)
             }
             Self::InvalidAnswers(violations) => invalid_answers(violations),
-            Self::Store(_) => internal(
+            Self::Unread(StoreError::Unavailable(_)) => overloaded(
+                "The server cannot reach what it stores at the moment. Nothing was changed; ask \
+                 again later."
+                    .to_owned(),
+            ),
+            Self::Store(_) | Self::Unread(_) => internal(
                 "The server could not reach what it stores, so whether the call had its effect is \
                  unknown. A retry with the same idempotency key is safe.",
                 correlation_id,

@@ -34,7 +34,7 @@ pub(super) async fn answer(
 ) -> Result<Outcome<'static>, CallFault> {
     let args: Args = service.reserved.poll_job.decode(&call.args)?;
     let (engine, owner, id) = (&service.engine, &call.client_id, job_id(args.job_id)?);
-    let seen = engine.get(owner, &id).await?;
+    let seen = engine.get(owner, &id).await.map_err(CallFault::Unread)?;
     let (wait_ms, version) = match (args.wait_ms, &seen) {
         // What is parked waits for its client: to let the client wait in turn would help nobody.
         (Some(wait_ms @ 1..), Some(job)) if !matches!(job.phase, Phase::Parked { .. }) => {
@@ -45,7 +45,11 @@ pub(super) async fn answer(
     let wait = Duration::from_millis(wait_ms.into());
     // A stop does not wait for whoever waits: the answer now is as true as a later one.
     tokio::select! {
-        snapshot = engine.wait(owner, &id, Some(version), wait) => show(snapshot?),
-        () = service.draining() => show(engine.get(owner, &id).await?),
+        snapshot = engine.wait(owner, &id, Some(version), wait) => {
+            show(snapshot.map_err(CallFault::Unread)?)
+        }
+        () = service.draining() => {
+            show(engine.get(owner, &id).await.map_err(CallFault::Unread)?)
+        }
     }
 }

@@ -45,10 +45,15 @@ async fn a_server_without_its_store_is_alive_and_not_ready() {
     // Calls that need no store go on; the others say nothing of what is behind them.
     house.good().await;
     let agent = house.caller("agent-7");
+    for args in [json!({"job_id": "a"}), json!({"job_id": "a", "wait_ms": 10})] {
+        // A poll changes nothing, so it may be repeated whatever happened.
+        let (status, outcome) = agent.call(&mut house.wire().await, "poll_job", args).await;
+        let told = error(outcome);
+        assert_eq!((status, told.code), (503, ErrorCode::Overloaded));
+        assert!(told.retry_after_ms.is_some() && !told.message.contains("disk"), "{told}");
+    }
     for (tool, args) in [
         ("say_later", json!({"text": "hi"})),
-        ("poll_job", json!({"job_id": "a"})),
-        ("poll_job", json!({"job_id": "a", "wait_ms": 10})),
         ("cancel_job", json!({"job_id": "a"})),
         ("answer_job", json!({"job_id": "a", "answers": {"a": 1}})),
     ] {

@@ -1,33 +1,37 @@
-//! `kill -9` at random moments while jobs are started and run: no acknowledged job is lost, and none has
-//! two results.
+//! `kill -9` at random moments while jobs are started and run: no acknowledged job is lost, none has
+//! two results, and the store opens every time. The number of moments is `WAXWING_CRASHES`.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+pub(crate) mod load;
 
-use serde_json::{Value, json};
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
 use tokio::task::JoinSet;
-use waxwing_client::{CallOptions, Client, ClientError, JobStatus, WaitOptions};
-use waxwing_core::JobId;
+use waxwing_client::Client;
 use waxwing_crypto::HmacKey;
-use waxwing_jobs::state::StageName;
-use waxwing_jobs::{Bounds, Filter, Store as _};
+use waxwing_jobs::Bounds;
 use waxwing_store_sqlite::SqliteStore;
 
 use crate::support::{ServerProcess, Site, is_quick};
+use load::{Load, Mortal, check_store, equip};
 
-/// Callers at the same time.
-const CALLERS: u64 = 6;
-/// How long to try again and again, while the server is dying and rising.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How often to strike: as often as `WAXWING_CRASHES` says, or a tenth of what a release is held to.
+pub(crate) fn crashes() -> usize {
+    let asked = std::env::var("WAXWING_CRASHES").ok();
+    asked.map_or(if is_quick() { 10 } else { 100 }, |number| number.parse().unwrap())
+}
+
+/// `WAXWING_SEED`, or a fresh one.
+pub(crate) fn seed() -> u64 {
+    let seed = std::env::var("WAXWING_SEED").ok().map(|seed| seed.parse().unwrap());
+    seed.unwrap_or_else(|| getrandom::u64().unwrap())
+}
 
 /// SplitMix64: a seed gives the same moments again.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -36,16 +40,12 @@ impl Random {
     }
 }
 
-/// What the callers were told.
-#[derive(Default)]
-struct Ledger {
-    /// By idempotency key: the job, and what its output must be.
-    acknowledged: Mutex<BTreeMap<String, (JobId<'static>, Value)>>,
-    /// By job: the output that was seen first.
-    finished: Mutex<BTreeMap<String, Value>>,
+pub(crate) fn client(site: &Site, address: SocketAddr) -> Client {
+    patient_client(site, address, Duration::from_secs(5))
 }
 
-fn client(site: &Site, address: SocketAddr) -> Client {
+/// A client that waits so long for an answer.
+pub(crate) fn patient_client(site: &Site, address: SocketAddr, timeout: Duration) -> Client {
     let profile: toml::Table = site.read("client.toml").parse().unwrap();
     let text = |name: &str| profile[name].as_str().unwrap();
     let secret = {
@@ -59,86 +59,62 @@ fn client(site: &Site, address: SocketAddr) -> Client {
         text("key_id").parse().unwrap(),
         HmacKey::new(&secret).unwrap().into(),
     )
-    .timeout(Duration::from_secs(5))
+    .timeout(timeout)
     .build()
     .unwrap()
 }
 
-/// Starts a job and, as long as it is unknown whether that happened, starts it again with its key.
-async fn start(client: &Client, key: &str, args: &Value) -> JobId<'static> {
-    let options = CallOptions::new().idempotency_key(key.parse().unwrap());
-    let trying = async {
-        loop {
-            match client.start_with("long_task", args, &options).await {
-                Ok(job) => return job.job_id,
-                Err(ClientError::Unreachable { .. } | ClientError::Timeout { .. }) => {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-                Err(other) => panic!("{key}: {other:?}"),
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, trying).await.unwrap()
-}
-
-/// One caller: starts jobs, asks some of them for again, waits for some, until told to stop.
-async fn call(client: Client, ledger: Arc<Ledger>, stop: Arc<AtomicBool>, caller: u64, seed: u64) {
-    let mut random = Random(seed ^ (caller << 32));
-    let mut waiting = JoinSet::new();
-    for n in 0.. {
-        if stop.load(Ordering::SeqCst) {
-            break;
-        }
-        let key = format!("caller-{caller}:order-{n}");
-        let seconds = (50 + random.below(250)) as f64 / 1000.0;
-        let output = json!({"seconds": seconds, "payload": {"key": key}});
-        let job = start(&client, &key, &output).await;
-        let entry = (job.clone(), output.clone());
-        ledger.acknowledged.lock().unwrap().insert(key.clone(), entry);
-        if random.below(4) == 0 {
-            assert_eq!(start(&client, &key, &output).await, job, "one key, two jobs");
-        }
-        tokio::time::sleep(Duration::from_millis(random.below(60))).await;
-        if random.below(4) == 0 {
-            waiting.spawn(wait(client.clone(), Arc::clone(&ledger), job, output));
-        }
-    }
-    while let Some(ended) = waiting.join_next().await {
-        ended.unwrap();
-    }
-}
-
-/// Waits for a job, through any number of kills, and writes down what it came to.
-async fn wait(client: Client, ledger: Arc<Ledger>, job: JobId<'static>, output: Value) {
-    let options = WaitOptions::new().patience(PATIENCE);
-    let came: Value = client.wait_with(&job, &options, |_| {}).await.unwrap();
-    assert_eq!(came, output);
-    ledger.finished.lock().unwrap().insert(job.to_string(), came);
-}
+/// Servers that are killed at the same time, each with its own store and callers: after a crash a server
+/// may wait for half a second before it serves.
+const LANES: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_job_is_lost_and_none_has_two_results() {
-    let seed = std::env::var("WAXWING_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| getrandom::u64().unwrap());
-    let moments = if is_quick() { 10 } else { 100 };
-    eprintln!("WAXWING_SEED={seed}, {moments} moments");
+    let (seed, moments) = (seed(), crashes());
+    eprintln!("WAXWING_SEED={seed}");
+    let mut lanes = JoinSet::new();
+    for lane in 0..LANES {
+        lanes.spawn(strike(lane, seed.wrapping_add(lane as u64), moments.div_ceil(LANES)));
+    }
+    let (mut jobs, mut retried) = (0, 0);
+    for (started, again) in lanes.join_all().await {
+        (jobs, retried) = (jobs + started, retried + again);
+    }
+    eprintln!("{moments} moments, {jobs} jobs, {retried} of them tried again");
+    assert!(jobs > 2 * moments && retried > 0, "too little to mean anything");
+}
+
+/// Waits until nobody holds a dead server's port: a program that it was just about to start does, for as
+/// long as that takes.
+fn wait_for_port(address: SocketAddr) {
+    let begun = Instant::now();
+    while let Err(error) = TcpListener::bind(address) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{address}: {error}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Kills one server so many times: how many jobs there were, and how many of them were tried again.
+async fn strike(lane: usize, seed: u64, moments: usize) -> (usize, usize) {
+    let guard = ["auto", "store"][lane % 2];
     let site = Site::new();
-    let jobs =
-        "\n[jobs]\nlease_ms = 300\nsweep_ms = 50\nmax_attempts = 100000\nconcurrency = 256\n";
-    site.append("waxwing.toml", jobs);
+    equip(&site);
+    site.append("waxwing.toml", &format!("[replay]\nguard = \"{guard}\"\n"));
+    // An address of its own, so that nobody takes its port while its server is dead.
+    if cfg!(target_os = "linux") {
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let address = format!("127.{}.{high}.{low}:0", 1 + lane);
+        site.edit("waxwing.toml", "127.0.0.1:0", &address);
+    }
     let mut server = site.serve();
     let address = server.address;
-    let client = client(&site, address);
-    let (ledger, stop) = (Arc::<Ledger>::default(), Arc::<AtomicBool>::default());
+    let load = Load::begin(client(&site, address), Mortal::Server, seed);
 
-    let mut callers = JoinSet::new();
-    for caller in 0..CALLERS {
-        let (ledger, stop) = (Arc::clone(&ledger), Arc::clone(&stop));
-        callers.spawn(call(client.clone(), ledger, stop, caller, seed));
-    }
     let mut random = Random(seed);
-    for _ in 0..moments {
-        tokio::time::sleep(Duration::from_millis(random.below(300))).await;
+    for moment in 0..moments {
+        // Any moment will do, as long as there is something to lose.
+        load.progress((3 * moment).saturating_sub(load.ledger().acknowledged())).await;
+        tokio::time::sleep(Duration::from_millis(random.below(400))).await;
         // One in four is killed again before it is up.
         let early = (random.below(4) == 0).then(|| Duration::from_millis(random.below(40)));
         let config = site.path("waxwing.toml");
@@ -147,51 +123,15 @@ async fn no_job_is_lost_and_none_has_two_results() {
             if let Some(early) = early {
                 ServerProcess::start_and_kill(&config, address, early);
             }
+            wait_for_port(address);
             ServerProcess::start(&config, Some(address))
         })
         .await
         .unwrap();
     }
-    stop.store(true, Ordering::SeqCst);
-    while let Some(ended) = callers.join_next().await {
-        ended.unwrap();
-    }
-
-    let acknowledged = ledger.acknowledged.lock().unwrap().clone();
-    let finished = ledger.finished.lock().unwrap().clone();
-    for (key, (job, output)) in &acknowledged {
-        let options = WaitOptions::new().patience(PATIENCE).deadline(Duration::from_secs(60));
-        let came: Value = client.wait_with(job, &options, |_| {}).await.unwrap();
-        assert_eq!(came, *output, "{key}");
-        let again = client.poll::<Value>(job, 0).await.unwrap();
-        assert_eq!(again, JobStatus::Done(came.clone()), "{key}");
-        if let Some(before) = finished.get(job.as_str()) {
-            assert_eq!(*before, came, "{key}: two results");
-        }
-    }
+    let ledger = load.end().await;
     drop(server);
-    check_store(&site, &acknowledged).await;
-    eprintln!("{} jobs, {} waited for through the kills", acknowledged.len(), finished.len());
-    assert!(acknowledged.len() > 2 * moments, "too few jobs to mean anything");
-}
-
-/// In the store: exactly the acknowledged jobs, each once, each completed.
-async fn check_store(site: &Site, acknowledged: &BTreeMap<String, (JobId<'static>, Value)>) {
     let store = SqliteStore::open(site.path("waxwing.db"), Bounds::default()).unwrap();
-    let mut stored = BTreeSet::new();
-    let mut after = None;
-    loop {
-        let page = store.list(Filter { after, limit: 500, ..Filter::default() }).await.unwrap();
-        for job in &page.jobs {
-            assert!(stored.insert(job.id.to_string()), "{} is there twice", job.id);
-            assert_eq!(job.stage, StageName::Completed, "{}", job.id);
-        }
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
-    let expected: BTreeSet<_> = acknowledged.values().map(|(job, _)| job.to_string()).collect();
-    assert_eq!(expected.len(), acknowledged.len(), "two keys, one job");
-    assert_eq!(stored, expected);
+    let retried = check_store(&store, &ledger).await;
+    (ledger.acknowledged(), retried)
 }

@@ -21,7 +21,7 @@ const CALLERS: u64 = 6;
 /// How long to try again and again, while the server is dying and rising.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The most milliseconds that a job takes, and that a caller rests between two.
-const WORK: u64 = 200;
+const WORK: u64 = 150;
 const REST: u64 = 120;
 
 /// Its output is that of one run alone: which attempt it was, and in which process.
@@ -48,6 +48,9 @@ max_attempts = 100000
 concurrency = 256
 "#;
 
+/// What a caller is told when it is unknown what its call has done.
+const SAFE: &str = "A retry with the same idempotency key is safe.";
+
 /// What dies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Mortal {
@@ -65,7 +68,11 @@ impl Mortal {
                 matches!(error, ClientError::Unreachable { .. } | ClientError::Timeout { .. })
             }
             (Self::Database, ClientError::Failed(error) | ClientError::Refused(error)) => {
-                error.code == ErrorCode::Overloaded && error.retry_after_ms.is_some()
+                let code = error.code;
+                let nothing_was_done =
+                    code == ErrorCode::Overloaded && error.retry_after_ms.is_some();
+                let unknown = code == ErrorCode::Internal && error.message.contains(SAFE);
+                nothing_was_done || unknown
             }
             (Self::Database, _) => false,
         }
@@ -140,6 +147,11 @@ impl Load {
             assert!(begun.elapsed() < PATIENCE, "nothing moves");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// What the callers have been told so far.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.caller.ledger
     }
 
     /// Stops the callers and asks for every job that was acknowledged: each has a result, and the same
@@ -231,8 +243,16 @@ impl Caller {
 
     /// Waits for a job, through whatever happens, and writes down what it came to.
     async fn wait(&self, order: &str, job: &JobId<'_>) {
-        let options = WaitOptions::new().patience(PATIENCE).deadline(2 * PATIENCE);
-        let result: Value = self.client.wait_with(job, &options, |_| {}).await.unwrap();
+        let options = WaitOptions::new().patience(PATIENCE);
+        let waiting = async {
+            loop {
+                match self.client.wait_with::<Value>(job, &options, |_| {}).await {
+                    Ok(result) => return result,
+                    Err(error) => self.put_off(order, &error),
+                }
+            }
+        };
+        let result = tokio::time::timeout(10 * PATIENCE, waiting).await.unwrap();
         assert_eq!(result["order"], *order);
         self.ledger.saw(job, &result).unwrap();
     }
