@@ -3,6 +3,7 @@
 
 mod added;
 mod instructions;
+mod jobs;
 mod medians;
 mod ratios;
 mod report;
@@ -21,17 +22,24 @@ pub(crate) struct Args {
     /// With --check: take today's counts as the ones to hold
     #[arg(long, requires = "check")]
     bless: bool,
-    /// Also write the figures into docs/performance.md and docs/performance.svg
+    /// Measure the job stores instead, PostgreSQL on a server of its own; some twenty minutes
+    #[arg(long, conflicts_with = "check")]
+    jobs: bool,
+    /// Also write the figures into docs/performance.md and docs/performance.svg; with --jobs into
+    /// docs/jobs.md
     #[arg(long)]
     report: bool,
     /// Only benches whose name contains this; not with --report, which needs them all
-    #[arg(conflicts_with_all = ["check", "report"])]
+    #[arg(conflicts_with_all = ["check", "jobs", "report"])]
     filter: Option<String>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     if args.check {
         return instructions::check(args.bless);
+    }
+    if args.jobs {
+        return jobs::run(args.report);
     }
     let folder = medians::folder();
     if args.report {

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the one test command. Every check runs, one after another, and a table at
 //! the end says how each ended, how long it took and what was skipped and why.
 
+mod packages;
 mod postgres;
 mod schemas;
 mod suite;

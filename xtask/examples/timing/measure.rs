@@ -34,7 +34,7 @@ pub(crate) fn measure(subject: &Subject, samples: u64, random: &mut Random) -> T
         input.extend_from_slice(bytes);
         let begin = Instant::now();
         for _ in 0..subject.runs {
-            black_box((subject.operation)(black_box(&input)));
+            black_box(subject.operation.run(black_box(&input)));
         }
         let took = begin.elapsed();
         if sample >= warm_up

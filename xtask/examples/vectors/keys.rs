@@ -42,7 +42,7 @@ pub(crate) fn file() -> Result<File, Box<dyn Error>> {
         let bytes = world.signed_by(6, &with(request, json!({"key_id": "k6"})))?;
         vectors.push(world.request_vector(name, &bytes, now_ms, code)?);
     }
-    for (name, signature, code) in signatures(&world, request, Side::Server)? {
+    for Forged(name, signature, code) in signatures(&world, request, Side::Server)? {
         let bytes = canonical(&with(request, json!({ "signature": signature })))?;
         vectors.push(world.request_vector(name, &bytes, NOW_MS, Some(code))?);
     }
@@ -52,7 +52,7 @@ pub(crate) fn file() -> Result<File, Box<dyn Error>> {
         world.reply_vector("the reply to the worked example", &canonical(reply)?, NOW_MS, None)?;
     worked.flip = true;
     vectors.push(worked);
-    for (name, signature, code) in signatures(&world, reply, Side::Client)? {
+    for Forged(name, signature, code) in signatures(&world, reply, Side::Client)? {
         let check = if code == Malformed { "not_a_reply" } else { "wrong_signature" };
         let bytes = canonical(&with(reply, json!({ "signature": signature })))?;
         let name = format!("a reply with {name}");
@@ -103,12 +103,11 @@ fn by_name() -> Vec<(&'static str, usize, Value, Option<ErrorCode>)> {
     ]
 }
 
-/// Signatures in place of the right one; the last one is that of the `other` side.
-fn signatures(
-    world: &World,
-    message: &Value,
-    other: Side,
-) -> Result<Vec<(&'static str, String, ErrorCode)>, Box<dyn Error>> {
+/// A signature in place of the right one: what it is, its text, and what is said of it.
+struct Forged(&'static str, String, ErrorCode);
+
+/// All of them; the last one is that of the `other` side.
+fn signatures(world: &World, message: &Value, other: Side) -> Result<Vec<Forged>, Box<dyn Error>> {
     let right = message["signature"].as_str().unwrap_or_default();
     let (r, s) = right.split_at(64);
     let signed = canonical(&without(message, "signature"))?;
@@ -120,26 +119,26 @@ fn signatures(
     let turned = turned["signature"].as_str().unwrap_or_default().to_owned();
     let one = format!("01{}", "0".repeat(62));
     Ok(vec![
-        ("S with the order added to it", format!("{r}{}", plus_order(s)), Unauthenticated),
-        ("all zeros", "0".repeat(128), Unauthenticated),
-        ("all ones", "f".repeat(128), Unauthenticated),
-        ("an R of order one and S zero", format!("{one}{}", "0".repeat(64)), Unauthenticated),
-        ("R and S changed for each other", format!("{s}{r}"), Unauthenticated),
-        ("R alone", r.to_owned(), Unauthenticated),
-        ("R twice", r.repeat(2), Unauthenticated),
-        (
+        Forged("S with the order added to it", format!("{r}{}", plus_order(s)), Unauthenticated),
+        Forged("all zeros", "0".repeat(128), Unauthenticated),
+        Forged("all ones", "f".repeat(128), Unauthenticated),
+        Forged("an R of order one and S zero", format!("{one}{}", "0".repeat(64)), Unauthenticated),
+        Forged("R and S changed for each other", format!("{s}{r}"), Unauthenticated),
+        Forged("R alone", r.to_owned(), Unauthenticated),
+        Forged("R twice", r.repeat(2), Unauthenticated),
+        Forged(
             "a MAC with the client's public key",
             public_as_secret(&pair.public_key)?,
             Unauthenticated,
         ),
-        (
+        Forged(
             "a MAC with the server's public key",
             public_as_secret(&pair.server_public_key)?,
             Unauthenticated,
         ),
-        ("upper-case digits", right.to_uppercase(), Malformed),
-        ("a digit too few", right[1..].to_owned(), Malformed),
-        ("the other side's signature", turned, Unauthenticated),
+        Forged("upper-case digits", right.to_uppercase(), Malformed),
+        Forged("a digit too few", right[1..].to_owned(), Malformed),
+        Forged("the other side's signature", turned, Unauthenticated),
     ])
 }
 

@@ -1,5 +1,5 @@
-//! The report of a bench run: tables between two markers of docs/performance.md, and a picture
-//! beside it.
+//! The report of a bench run: tables between two markers of a page, and a picture beside that of
+//! the benches.
 
 use std::fmt::Write as _;
 use std::{fs, path::Path};
@@ -17,9 +17,6 @@ const END: &str = "<!-- figures: end -->";
 
 /// `added` is the table of added times.
 pub(super) fn write(medians: &Medians, ratios: &[Ratio], added: &str) -> Result<()> {
-    let page = root().join("docs/performance.md");
-    let old =
-        fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
     let mut figures = format!("{added}\n{}\n\n{}", machine()?, medians::table(medians));
     if !ratios.is_empty() {
         let picture = root().join("docs/performance.svg");
@@ -30,8 +27,16 @@ pub(super) fn write(medians: &Medians, ratios: &[Ratio], added: &str) -> Result<
             "{table}\n![Measured ratios and what is promised](performance.svg)\n\n{figures}"
         );
     }
-    let new = replace(&old, &figures)?;
-    fs::write(&page, new).with_context(|| format!("cannot write {}", page.display()))
+    self::figures("docs/performance.md", &figures)
+}
+
+/// Puts figures between the markers of a page.
+pub(super) fn figures(page: &str, figures: &str) -> Result<()> {
+    let file = root().join(page);
+    let old =
+        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let new = replace(&old, figures).with_context(|| format!("in {page}"))?;
+    fs::write(&file, new).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// The page with other text between its markers.
@@ -39,13 +44,13 @@ fn replace(page: &str, figures: &str) -> Result<String> {
     let parts =
         page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let Some((before, after)) = parts else {
-        bail!("docs/performance.md needs the lines `{BEGIN}` and `{END}`, in that order");
+        bail!("the page needs the lines `{BEGIN}` and `{END}`, in that order");
     };
     Ok(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", figures.trim_end()))
 }
 
 /// On what the figures were taken: processor, number of cores, compiler.
-fn machine() -> Result<String> {
+pub(super) fn machine() -> Result<String> {
     let cpus = fs::read_to_string(Path::new("/proc/cpuinfo")).unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("a processor that does not give its name", |(_, name)| name.trim());

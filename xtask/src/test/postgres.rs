@@ -1,11 +1,11 @@
-//! The PostgreSQL that tests start servers of: where none is installed, apt installs one, if this
-//! user may do that. The tests find it by themselves (`waxwing_testkit::postgres`).
+//! The PostgreSQL that tests start servers of, installed where there is none. The tests find it by themselves (`waxwing_testkit::postgres`).
 
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{line, program, run, works};
+use super::packages;
+use crate::process::{program, works};
 
 /// Where packages put it.
 const USUAL: [&str; 3] = ["/usr/lib/postgresql", "/usr/local/opt", "/opt/homebrew/opt"];
@@ -16,20 +16,7 @@ pub(super) fn ensure() -> Result<()> {
     if is_there() {
         return Ok(());
     }
-    let root = works(program("sh").args(["-c", "test \"$(id -u)\" = 0"]));
-    let may = root || works(program("sudo").args(["-n", "true"]));
-    if !may || !works(program("apt-get").arg("--version")) {
-        bail!("{WHAT}, and this user cannot install one with apt-get");
-    }
-    let apt = |arguments: &[&str]| {
-        let mut command = program(if root { "env" } else { "sudo" });
-        command.args(if root { &[][..] } else { &["-n", "env"] });
-        command.arg("DEBIAN_FRONTEND=noninteractive").arg("apt-get").args(arguments);
-        println!("{}", line(&command));
-        run(&mut command)
-    };
-    let install = ["install", "-y", "--no-install-recommends", "postgresql"];
-    apt(&install).or_else(|_| apt(&["update"]).and_then(|()| apt(&install))).context(WHAT)?;
+    packages::install("postgresql").context(WHAT)?;
     if is_there() { Ok(()) } else { bail!("{WHAT}, not even after apt-get has installed it") }
 }
 

@@ -9,7 +9,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{program, run, scratch};
+use super::packages;
+use crate::process::{program, run, scratch, works};
 
 const VERSION: &str = "4.26.0";
 const SHA256: &str = "0c26707e2efad8aa1bfc5b7ce170f3fccc2e4918ff85989ba9ffa9facb2be326";
@@ -43,6 +44,9 @@ pub(super) fn folder() -> Result<PathBuf> {
 
 /// Fetches and unpacks the sources; gives back where.
 fn fetch() -> Result<PathBuf> {
+    if !works(program("python3").args(["-m", "pip", "--version"])) {
+        packages::install("python3-pip").context("the JSON-Schema-Test-Suite comes with pip")?;
+    }
     let place = scratch()?.join("jsonschema-fetch");
     let _ = fs::remove_dir_all(&place);
     fs::create_dir_all(&place).with_context(|| format!("cannot create {}", place.display()))?;
