@@ -28,7 +28,7 @@ pub use job::{
     Snapshot,
 };
 pub use memory::MemoryStore;
-pub use observer::{AttemptEnd, Observer, Unobserved};
+pub use observer::{AttemptEnd, JobEnd, JobEnding, Observer, Unobserved};
 pub use runner::{JobContext, JobFailure, Retry, RunOutcome, Runner};
 pub use store::{
     Admission, Beat, BeatVerdict, Bound, Bounds, CancelVerdict, Census, Claim, Claimed, Durability,

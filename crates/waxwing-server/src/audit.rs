@@ -2,7 +2,9 @@
 //! reply leaves. What has no line is not answered as if it had (docs/security.md).
 
 mod call_line;
+mod job_line;
 mod refusals;
+mod rejections;
 mod writer;
 
 use std::fmt;
@@ -18,7 +20,9 @@ use waxwing_crypto::audit::{AuditEvent, AuditKey};
 use crate::environment::Environment;
 
 pub(crate) use call_line::CallLine;
+pub(crate) use job_line::JobLines;
 use refusals::Refusals;
+use rejections::Rejections;
 use writer::{Message, Pending, Writer};
 
 /// Where the lines go.
@@ -94,7 +98,8 @@ pub(crate) struct AuditLog {
     pending: mpsc::Sender<Message>,
     state: Arc<State>,
     health: watch::Receiver<Health>,
-    writer: Mutex<Option<thread::JoinHandle<u64>>>,
+    /// Hears, once, how many lines were lost.
+    ended: Mutex<Option<oneshot::Receiver<u64>>>,
 }
 
 /// What the writer and the calls both see.
@@ -103,6 +108,7 @@ struct State {
     /// Since when the writer has been at one write.
     busy_since: Mutex<Option<Instant>>,
     refusals: Refusals,
+    rejections: Rejections,
 }
 
 /// Whether the last write was taken.
@@ -155,11 +161,15 @@ impl Unopened {
         let (tell, health) = watch::channel(Health::Well);
         let state = Arc::<State>::default();
         let writer = Writer::new(sink, received, tell, Arc::clone(&state), options, environment);
-        let thread =
-            thread::Builder::new().name("waxwing-audit".to_owned()).spawn(|| writer.run())?;
+        let (end, ended) = oneshot::channel();
+        let work = move || {
+            // Nobody listens when the server was dropped.
+            let _ = end.send(writer.run());
+        };
+        thread::Builder::new().name("waxwing-audit".to_owned()).spawn(work)?;
         let places = Arc::new(Semaphore::new(lines.clamp(1, Semaphore::MAX_PERMITS)));
-        let writer = Mutex::new(Some(thread));
-        Ok(AuditLog { key, options, places, pending, state, health, writer })
+        let ended = Mutex::new(Some(ended));
+        Ok(AuditLog { key, options, places, pending, state, health, ended })
     }
 }
 
@@ -196,8 +206,9 @@ impl AuditLog {
         }
     }
 
-    /// Hands a line to the writer; the receiver hears once it is durable.
-    fn send(&self, line: TimedEvent, place: OwnedSemaphorePermit) -> oneshot::Receiver<()> {
+    /// Hands a line to the writer, with the place that it takes if it is a call's; the receiver hears
+    /// once it is durable.
+    fn send(&self, line: TimedEvent, place: Option<OwnedSemaphorePermit>) -> oneshot::Receiver<()> {
         let (tell, told) = oneshot::channel();
         let pending = Pending { line, place, tell };
         // A writer that is gone drops `tell`, which says that the line is not durable.
@@ -206,16 +217,13 @@ impl AuditLog {
     }
 
     /// Writes what is on its way and ends the log; how many lines were lost because the disk did not
-    /// take them to the last.
+    /// take them to the last. It waits for a disk that is stuck; whoever drops the future does not.
     pub(crate) async fn close(&self) -> u64 {
-        let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(thread) = thread else { return 0 };
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(ended) = ended else { return 0 };
         let _ = self.pending.send(Message::Close);
-        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-        let lost = match joined {
-            Ok(Ok(lost)) => lost,
-            _ => 1,
-        };
+        // An error is a writer that panicked.
+        let lost = ended.await.unwrap_or(1);
         if lost > 0 {
             tracing::error!(lines = lost, "the audit log did not take its last lines");
         }

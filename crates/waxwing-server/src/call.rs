@@ -65,7 +65,11 @@ async fn answer_verified(service: &Service, verified: &Verified<'_>, now_ms: i64
         Ok(admitted) => dispatch(service, &admitted)
             .await
             .unwrap_or_else(|fault| Outcome::Error(explain(service, verified, &fault))),
-        Err(rejection) => Outcome::Error(rejection.to_call_error()),
+        Err(rejection) => {
+            let error = rejection.to_call_error();
+            line = line.and_then(|line| line.of_rejection(error.code));
+            Outcome::Error(error)
+        }
     };
     tracing::debug!(
         client_id = %verified.client_id,

@@ -102,7 +102,7 @@ impl Plan<'_> {
             tracing::warn!(
                 wait_ms,
                 "calls are refused for now: an earlier server accepted messages dated ahead of this \
-                 clock, or the clock was set back"
+                 clock, or the clock was set back; docs/security.md tells the way out"
             );
         }
         let memory = self.memory_since(now_ms.max(height_ms.saturating_add(1)));

@@ -16,7 +16,7 @@ use waxwing_crypto::Window;
 use waxwing_jobs::{Engine, EngineConfig, Store};
 use waxwing_tools::Registry;
 
-use crate::audit::AuditLog;
+use crate::audit::{AuditLog, JobLines};
 use crate::authorizer::Authorizer;
 use crate::environment::Environment;
 use crate::guard::Guard;
@@ -156,7 +156,15 @@ impl Prepared {
             bounds: OutputBounds::within(&self.limits),
         };
         let metrics = Metrics::new();
-        let mut engine = self.engine;
+        let (audit, mut engine) = (self.audit.map(Arc::new), self.engine);
+        if let Some(log) = &audit {
+            engine.observer = Arc::new(JobLines {
+                log: Arc::clone(log),
+                environment: Arc::clone(&self.environment),
+                course: course.clone(),
+                next: engine.observer,
+            });
+        }
         engine.observer =
             Arc::new(Observing { metrics: metrics.jobs.clone(), next: engine.observer });
         let service = Arc::new(Service {
@@ -166,7 +174,7 @@ impl Prepared {
             rings: self.rings,
             guard: self.guard,
             authorizer: self.authorizer,
-            audit: self.audit,
+            audit,
             registry: self.registry,
             reserved: self.reserved,
             engine: Engine::launch(self.store, Arc::new(runner), engine),

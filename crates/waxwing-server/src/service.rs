@@ -27,7 +27,7 @@ pub(crate) struct Service {
     pub(crate) rings: KeyRings,
     pub(crate) guard: Guard,
     pub(crate) authorizer: Box<dyn Authorizer>,
-    pub(crate) audit: Option<AuditLog>,
+    pub(crate) audit: Option<Arc<AuditLog>>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) reserved: Reserved,
     pub(crate) engine: Engine,

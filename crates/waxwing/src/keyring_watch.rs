@@ -19,6 +19,10 @@ use crate::signals::ReloadSignal;
 /// How often it is looked whether the file has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How long a changed file must have been left alone before it is read. Half a file may read well and
+/// say something else: a key without the line that revokes it.
+const QUIET: Duration = Duration::from_millis(100);
+
 /// The keyring of a running server, and its file.
 pub(crate) struct KeyringWatch {
     path: PathBuf,
@@ -72,14 +76,21 @@ impl KeyringWatch {
                 () = signal.received() => Cause::Asked,
                 _ = ticks.tick() => Cause::Look,
             };
-            self.look(cause);
+            self.look(cause).await;
         }
     }
 
-    fn look(&mut self, cause: Cause) {
-        let now = std::fs::metadata(&self.path).map_or(Stamp::Missing, |file| Stamp::of(&file));
+    async fn look(&mut self, cause: Cause) {
+        let mut now = self.stamp();
         if cause == Cause::Look && now == self.seen {
             return;
+        }
+        while now != self.seen {
+            tokio::time::sleep(QUIET).await;
+            let before = std::mem::replace(&mut now, self.stamp());
+            if now == before {
+                break;
+            }
         }
         match self.reload() {
             Ok(changes) if changes.is_empty() => {
@@ -95,12 +106,19 @@ impl KeyringWatch {
         }
     }
 
+    fn stamp(&self) -> Stamp {
+        std::fs::metadata(&self.path).map_or(Stamp::Missing, |file| Stamp::of(&file))
+    }
+
     /// Reads the file and puts its keys in the place of those before; what is other than before.
     fn reload(&mut self) -> Result<String, ConfigError> {
         // The stamp is that of the file that is read, from before it is read: what changes while it is
         // read has another at the next look.
         let (seen, text) = keyring::read_stamped(&self.path, Stamp::of);
         self.seen = seen.unwrap_or(Stamp::Missing);
+        if self.stamp() != self.seen {
+            return Err(ConfigError::value(&self.path, "it is just being changed"));
+        }
         let loaded = keyring::load(&self.path, &text?, &self.decoy, self.server.as_ref())?;
         let changes = changes(&self.keys, &loaded.keys);
         if !changes.is_empty() {
@@ -164,6 +182,61 @@ mod tests {
             not_after: None,
             fingerprint: fingerprint.to_owned(),
         }
+    }
+
+    /// Somebody writes the file in place, in two pieces, and the first alone is a keyring too.
+    #[tokio::test(start_paused = true)]
+    async fn half_a_file_is_not_taken_for_the_whole() {
+        use waxwing_crypto::KeyState;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keyring.toml");
+        let decoy = SecretText::random().unwrap();
+        let entry = |id: &str, secret: &SecretText| {
+            format!(
+                "[[key]]\nclient_id = \"a\"\nkey_id = \"{id}\"\nalgorithm = \"hmac-sha256\"\n\
+                 secret = \"{}\"\n",
+                secret.expose()
+            )
+        };
+        let secret = SecretText::random().unwrap();
+        let write = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt as _;
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            }
+        };
+        let old = entry("k0", &secret);
+        write(&old);
+        let loaded = keyring::load(&path, &old, &decoy, None).unwrap();
+        let (rings, seen) = (KeyRings::new(loaded.ring), Stamp::Missing);
+        let mut watch = KeyringWatch {
+            path: path.clone(),
+            decoy,
+            server: None,
+            rings: rings.clone(),
+            keys: loaded.keys,
+            seen,
+        };
+        watch.look(Cause::Look).await;
+        let half = entry("k1", &secret);
+        write(&half);
+        let state = || {
+            let (client, id) = ("a".parse().unwrap(), "k1".parse().unwrap());
+            rings.current().find(&client, &id).map(waxwing_crypto::KeyRecord::state)
+        };
+        let writing = async {
+            for length in 1..6 {
+                tokio::time::sleep(QUIET * 2 / 3).await;
+                assert_eq!(state(), None, "it is still being written");
+                write(&format!("{half}{}", &"#....\n"[..length]));
+            }
+            write(&format!("{half}state = \"revoked\"\n"));
+        };
+        tokio::join!(watch.look(Cause::Asked), writing);
+        assert_eq!(state(), Some(KeyState::Revoked));
     }
 
     #[test]

@@ -190,6 +190,45 @@ async fn a_signed_error_is_the_servers_word() {
     assert_eq!(error.details.unwrap().as_str(), r#"{"violations":[]}"#);
 }
 
+/// An error is bound and signed as a result is: none of it can be changed on the way.
+#[tokio::test]
+async fn a_signed_error_that_was_changed_is_none() {
+    let true_error = |call: &Call| {
+        let error = CallError::new(ErrorCode::Overloaded, "too many calls")
+            .with_details(peer::json(&json!({"most": 5})))
+            .with_retry_after_ms(1_000);
+        String::from_utf8(call.reply(Outcome::Error(error))).unwrap()
+    };
+    for (from, to) in [
+        ("\"overloaded\"", "\"internal\""),
+        ("too many calls", "call 555-0199"),
+        ("\"most\":5", "\"most\":6"),
+        ("\"retry_after_ms\":1000", "\"retry_after_ms\":1"),
+    ] {
+        let lie = move |call: &Call| {
+            let text = true_error(call);
+            assert!(text.contains(from), "{text}");
+            answer(503, text.replacen(from, to, 1))
+        };
+        names(lie, "the reply's signature does not verify").await;
+    }
+    let to_another = move |call: &Call| {
+        let message = signed_anew(true_error(call).as_bytes(), |m| {
+            m.insert("in_reply_to".to_owned(), "ab".repeat(32).into());
+        });
+        answer(503, message)
+    };
+    names(to_another, "the reply answers another request").await;
+    // An error with a result beside it, or a result that calls itself an error, is of no shape at all.
+    let both = |call: &Call| {
+        let message = signed_anew(&call.echo(), |m| {
+            m.insert("status".to_owned(), "error".into());
+        });
+        answer(503, message)
+    };
+    assert!(matches!(caught(both).await, ClientError::ReplyFault(_)));
+}
+
 #[tokio::test]
 async fn any_spelling_of_a_true_answer_is_one() {
     let spaced = Peer::answering(|call| {

@@ -27,7 +27,7 @@ pub enum AuditEvent {
     Stop,
     /// A call with a true signature.
     Call(Box<CallEvent>),
-    /// A job came to its end.
+    /// A job came to its end by an attempt of the process that writes this log.
     Job(Box<JobEvent>),
     /// Messages that proved no key, or that could not be written down one by one, since the last
     /// such line: how many, by error code.
@@ -93,6 +93,9 @@ pub struct JobEvent {
     pub tool: ToolName<'static>,
     /// `done`, `cancelled` or `error`.
     pub verdict: Verdict,
+    /// `job_failed`, where it failed (wire.md §8).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// The digest of its output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<AuditDigest>,

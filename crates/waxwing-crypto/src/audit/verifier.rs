@@ -20,7 +20,8 @@ pub struct Verifier {
     key: Option<AuditKey>,
     anchor: Option<Tip>,
     tip: Option<Tip>,
-    /// Lines of the present file so far.
+    /// The present file's own number, and its lines so far.
+    file: Option<u64>,
     line: u64,
     stage: Stage,
     torn: Option<Torn>,
@@ -140,6 +141,7 @@ impl Verifier {
             key,
             anchor: None,
             tip: None,
+            file: None,
             line: 0,
             stage: Stage::Head,
             torn: None,
@@ -161,7 +163,7 @@ impl Verifier {
     /// last one.
     pub fn begin_file(&mut self) -> Result<(), AuditFault> {
         self.unreadable()?;
-        (self.line, self.stage) = (0, Stage::Head);
+        (self.file, self.line, self.stage) = (None, 0, Stage::Head);
         Ok(())
     }
 
@@ -240,6 +242,9 @@ impl Verifier {
             self.summary.first_seq = tip.seq;
         }
         self.tip = Some(tip);
+        if let AuditEvent::Head { file, .. } = &*line.event {
+            self.file = Some(*file);
+        }
         self.stage = match &*line.event {
             AuditEvent::Foot => Stage::Closed,
             _ => Stage::Body,
@@ -281,6 +286,12 @@ impl Verifier {
     #[must_use]
     pub const fn tip(&self) -> Option<&Tip> {
         self.tip.as_ref()
+    }
+
+    /// The number that the present file gives itself; `None` before its first line.
+    #[must_use]
+    pub const fn file(&self) -> Option<u64> {
+        self.file
     }
 
     /// Whether the present file has its foot: it was full, and the next one follows.

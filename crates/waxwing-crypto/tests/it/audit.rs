@@ -4,8 +4,8 @@
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use waxwing_core::CanonicalJson;
 use waxwing_crypto::audit::{
-    AuditEvent, AuditFault, AuditKey, AuditSummary, CallEvent, Chain, FaultKind, Leftover, Tip,
-    Verdict, Verifier,
+    AuditDigest, AuditEvent, AuditFault, AuditKey, AuditSummary, CallEvent, Chain, FaultKind,
+    JobEvent, Leftover, Tip, Verdict, Verifier,
 };
 
 fn key() -> AuditKey {
@@ -254,4 +254,50 @@ fn what_a_crash_left_is_told_from_what_somebody_did() {
     nothing_torn.drain(2..4);
     let (_, fault) = verify(Some(key()), None, &[nothing_torn]).unwrap_err();
     assert_eq!((fault.line, fault.kind), (3, FaultKind::Misplaced));
+}
+
+/// Each kind of line reads back as it was written, and every member of it is under the MAC.
+#[test]
+fn every_kind_of_line_reads_back() {
+    let job = |verdict, code: Option<&str>, result| {
+        AuditEvent::Job(Box::new(JobEvent {
+            job_id: "j-1".parse().unwrap(),
+            client_id: "agent-7".parse().unwrap(),
+            tool: "batch_sum".parse().unwrap(),
+            verdict,
+            code: code.map(str::to_owned),
+            result,
+        }))
+    };
+    let events = [
+        head(1),
+        AuditEvent::Start,
+        call(1),
+        job(Verdict::Done, None, Some(AuditDigest::sha256(b"7"))),
+        job(Verdict::Error, Some("job_failed"), None),
+        job(Verdict::Cancelled, None, None),
+        AuditEvent::Refusals { counts: [("malformed".to_owned(), 2)].into() },
+        AuditEvent::Stop,
+    ];
+    let (mut chain, mut log) = (Chain::new(key()), Vec::new());
+    for event in &events {
+        chain.append(1_790_000_000_000, event, &mut log).unwrap();
+    }
+    let read = |log: &[u8]| {
+        let mut verifier = Verifier::new(Some(key()));
+        verifier.begin_file().unwrap();
+        log.split_inclusive(|byte| *byte == b'\n').try_for_each(|line| verifier.line(line))?;
+        verifier.finish()
+    };
+    assert_eq!(read(&log).unwrap().lines, events.len() as u64);
+    let text = String::from_utf8(log).unwrap();
+    for (from, to) in [
+        ("job_failed", "job_faster"),
+        ("\"verdict\":\"cancelled\"", "\"verdict\":\"done\""),
+        ("\"job_id\":\"j-1\"", "\"job_id\":\"j-2\""),
+        ("\"malformed\":2", "\"malformed\":1"),
+    ] {
+        assert!(text.contains(from), "{text}");
+        read(text.replacen(from, to, 1).as_bytes()).unwrap_err();
+    }
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tokio::task::JoinError;
 use tokio::time::{Instant, timeout};
+use waxwing_core::{CanonicalJson, ClientId};
 
 use super::held::{Held, Report, Stop};
 use super::{Bound, Course, Shared};
 use crate::cancellation::Canceller;
-use crate::job::{Cause, Failure};
-use crate::observer::AttemptEnd;
+use crate::job::{Cause, Failure, Phase};
+use crate::observer::{AttemptEnd, JobEnd, JobEnding};
 use crate::runner::{JobContext, JobFailure, Retry, RunOutcome};
 use crate::store::{Beat, Claimed, Outcome, Settle, SettleVerdict};
 
@@ -23,14 +24,35 @@ pub(super) async fn run(shared: Arc<Shared>, claimed: Claimed) {
     let (observer, kind) = (Arc::clone(&shared.config.observer), claimed.kind.clone());
     observer.claimed(&kind, claimed.attempt, claimed.waited);
     let began = Instant::now();
+    let owner = claimed.owner.clone();
     let end = drive(&shared, &held, claimed).await;
     let ran = began.elapsed();
-    let how = match end {
-        Some(end) => settle(&shared, &held, turn, end).await,
-        None => AttemptEnd::Lost,
+    let Settled { how, output } = match end {
+        Some(end) => settle(&shared, &held, turn, &owner, end).await,
+        None => Settled::of(AttemptEnd::Lost),
     };
     observer.ended(&kind, how, ran);
     shared.active.let_go(&held.ticket);
+    let how = match (how, &output) {
+        (AttemptEnd::Completed, Some(output)) => JobEnding::Completed(output),
+        (AttemptEnd::Failed, _) => JobEnding::Failed,
+        (AttemptEnd::Cancelled, _) => JobEnding::Cancelled,
+        _ => return,
+    };
+    let id = &held.ticket.id;
+    observer.job_ended(&JobEnd { id, owner: &owner, kind: &kind, how }).await;
+}
+
+/// How an attempt ended in the store, and its result.
+struct Settled {
+    how: AttemptEnd,
+    output: Option<CanonicalJson<'static>>,
+}
+
+impl Settled {
+    const fn of(how: AttemptEnd) -> Self {
+        Self { how, output: None }
+    }
 }
 
 /// Which attempt this is, of how many.
@@ -152,7 +174,13 @@ async fn drop_work<T>(work: &mut Bound<T>, grace: Duration) {
 }
 
 /// Stores the end, and says what it was.
-async fn settle(shared: &Shared, held: &Held, turn: Turn, end: End) -> AttemptEnd {
+async fn settle(
+    shared: &Shared,
+    held: &Held,
+    turn: Turn,
+    owner: &ClientId<'_>,
+    end: End,
+) -> Settled {
     let outcome = match end {
         End::Done(RunOutcome::Complete(output)) => Outcome::Complete(output),
         End::Done(RunOutcome::Park { requests, checkpoint }) => {
@@ -175,13 +203,42 @@ async fn settle(shared: &Shared, held: &Held, turn: Turn, end: End) -> AttemptEn
         _ => last_report(shared, held).await,
     };
     let how = turn.end(&outcome);
+    let output = match &outcome {
+        Outcome::Complete(output) => Some(output.clone()),
+        _ => None,
+    };
     let settled =
         shared.settler.settle(last, Settle { ticket: held.ticket.clone(), outcome }).await;
     shared.waiting.bump(&held.ticket.id);
     if let Some(after) = again {
         shared.look_again_after(after);
     }
-    if settled == Some(SettleVerdict::Done) { how } else { AttemptEnd::Lost }
+    match settled {
+        Some(SettleVerdict::Done) => {
+            Settled { how: stored(shared, held, owner, how).await, output }
+        }
+        _ => Settled::of(AttemptEnd::Lost),
+    }
+}
+
+/// What the store made of an attempt that was not meant to be the last: a job whose cancellation was asked
+/// for meanwhile is cancelled, one that asks what it has asked before has failed.
+async fn stored(
+    shared: &Shared,
+    held: &Held,
+    owner: &ClientId<'_>,
+    meant: AttemptEnd,
+) -> AttemptEnd {
+    match meant {
+        AttemptEnd::Retried | AttemptEnd::Parked | AttemptEnd::Released => {}
+        certain => return certain,
+    }
+    let job = shared.store.get(owner, &held.ticket.id).await.ok().flatten();
+    match (job.map(|job| job.phase), meant) {
+        (Some(Phase::Cancelled { .. }), _) => AttemptEnd::Cancelled,
+        (Some(Phase::Failed), AttemptEnd::Parked) => AttemptEnd::Failed,
+        _ => meant,
+    }
 }
 
 /// What the work left for its next run and the store does not have yet.

@@ -3,8 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use tokio::sync::Notify;
 use waxwing_core::ToolName;
-use waxwing_jobs::{AttemptEnd, CancelRequest, Engine, JobFailure, Observer, RunOutcome, Swept};
+use waxwing_jobs::{
+    AttemptEnd, CancelRequest, Engine, JobEnd, JobEnding, JobFailure, Observer, RunOutcome, Swept,
+};
 
 use crate::support::{
     answers, ask, config, doing, done, ended, get, id, memory, owner, start, until,
@@ -15,8 +19,10 @@ struct Heard {
     claims: Mutex<Vec<(String, u32, Duration)>>,
     ends: Mutex<Vec<(AttemptEnd, Duration)>>,
     lapsed: Mutex<usize>,
+    jobs: Mutex<Vec<String>>,
 }
 
+#[async_trait]
 impl Observer for Heard {
     fn claimed(&self, kind: &ToolName<'_>, attempt: u32, waited: Duration) {
         self.claims.lock().unwrap().push((kind.to_string(), attempt, waited));
@@ -25,6 +31,16 @@ impl Observer for Heard {
     fn ended(&self, kind: &ToolName<'_>, how: AttemptEnd, ran: Duration) {
         assert_eq!(kind.as_str(), "work");
         self.ends.lock().unwrap().push((how, ran));
+    }
+
+    async fn job_ended(&self, job: &JobEnd<'_>) {
+        assert_eq!((job.owner, job.kind.as_str()), (&owner(), "work"));
+        let how = match job.how {
+            JobEnding::Completed(output) => output.as_str(),
+            JobEnding::Failed => "failed",
+            JobEnding::Cancelled => "cancelled",
+        };
+        self.jobs.lock().unwrap().push(format!("{}: {how}", job.id));
     }
 
     fn swept(&self, swept: &Swept) {
@@ -90,6 +106,62 @@ async fn an_engine_tells_each_claim_and_each_end_once() {
     let mut completed = completed.iter().filter(|(how, _)| *how == AttemptEnd::Completed);
     assert!(completed.all(|(_, ran)| *ran >= seven && *ran < 2 * seven));
     assert_eq!(get(&engine, "asks").await.attempts, [], "asking is no failed attempt");
+    engine.drain(Duration::from_secs(1)).await;
+    // The jobs' own ends: each once, with its result, and after it is stored.
+    let mut jobs = heard.jobs.lock().unwrap().clone();
+    jobs.sort_unstable();
+    let each = [
+        "asks: \"done\"",
+        "dead: failed",
+        "endless: cancelled",
+        "fine: \"done\"",
+        "flaky: \"done\"",
+    ];
+    assert_eq!(jobs, each);
+}
+
+/// What was meant as a question is an end, if the store made one of it.
+#[tokio::test(start_paused = true)]
+async fn a_question_that_was_asked_before_is_told_as_the_failure_that_it_is() {
+    let heard = Arc::new(Heard::default());
+    let mut config = config();
+    config.observer = Arc::clone(&heard) as Arc<dyn Observer>;
+    let again = |_| async { Ok(RunOutcome::Park { requests: ask(&["k"]), checkpoint: None }) };
+    let engine = Engine::launch(memory(), doing(again), config);
+    start(&engine, "one").await;
+    until(&engine, "one", |job| matches!(job.phase, waxwing_jobs::Phase::Parked { .. })).await;
+    engine.answer(&owner(), &id("one"), answers(&[("k", 1)])).await.unwrap();
+    assert_eq!(ended(&engine, "one").await.phase, waxwing_jobs::Phase::Failed);
+    engine.drain(Duration::from_secs(1)).await;
+    assert_eq!((heard.count(AttemptEnd::Parked), heard.count(AttemptEnd::Failed)), (1, 1));
+    assert_eq!(*heard.jobs.lock().unwrap(), ["one: failed"]);
+}
+
+/// Whoever cannot keep up with the ends holds up what comes next, and nothing piles up.
+#[tokio::test(start_paused = true)]
+async fn an_observer_that_is_slow_slows_the_engine() {
+    #[derive(Debug, Default)]
+    struct Slow(Notify);
+
+    #[async_trait]
+    impl Observer for Slow {
+        async fn job_ended(&self, _: &JobEnd<'_>) {
+            self.0.notified().await;
+        }
+    }
+
+    let slow = Arc::new(Slow::default());
+    let mut config = config();
+    (config.concurrency, config.observer) = (1, Arc::clone(&slow) as Arc<dyn Observer>);
+    let engine = Engine::launch(memory(), doing(|_| async { done(1) }), config);
+    for name in ["one", "two"] {
+        start(&engine, name).await;
+    }
+    ended(&engine, "one").await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(get(&engine, "two").await.phase, waxwing_jobs::Phase::Queued);
+    slow.0.notify_one();
+    ended(&engine, "two").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,10 +4,12 @@
 use std::time::Instant;
 
 use tokio::sync::OwnedSemaphorePermit;
+use waxwing_core::ErrorCode;
 use waxwing_core::message::Outcome;
 use waxwing_crypto::Verified;
 use waxwing_crypto::audit::{AuditEvent, CallEvent, Verdict};
 
+use super::rejections::Told;
 use super::{AuditLog, Busy, TimedEvent, Withheld};
 use crate::environment::Environment;
 
@@ -55,6 +57,18 @@ impl<'s> CallLine<'s> {
         Ok(Self { log, environment, since, draft: Some(Draft { place, event }) })
     }
 
+    /// The line, if a message that is rejected with `code` has one; if not, it is counted.
+    pub(crate) fn of_rejection(mut self, code: ErrorCode) -> Option<Self> {
+        match self.log.state.rejections.judge(Instant::now()) {
+            Told::InALine => Some(self),
+            Told::InACount => {
+                self.draft = None;
+                self.log.count(code);
+                None
+            }
+        }
+    }
+
     /// Notes what the call is answered.
     pub(crate) fn note(&mut self, outcome: &Outcome<'_>) {
         let Some(Draft { event, .. }) = &mut self.draft else { return };
@@ -83,7 +97,7 @@ impl<'s> CallLine<'s> {
     pub(crate) async fn write(mut self) -> Result<(), Withheld> {
         let Some(draft) = self.draft.take() else { return Err(Withheld) };
         let (line, place) = self.finish(draft);
-        self.log.send(line, place).await.map_err(|_| Withheld)
+        self.log.send(line, Some(place)).await.map_err(|_| Withheld)
     }
 
     fn finish(&self, draft: Draft) -> (TimedEvent, OwnedSemaphorePermit) {
@@ -101,7 +115,7 @@ impl Drop for CallLine<'_> {
             (draft.event.code, draft.event.result) = (None, None);
             let (line, place) = self.finish(draft);
             // Nobody waits for it.
-            drop(self.log.send(line, place));
+            drop(self.log.send(line, Some(place)));
         }
     }
 }

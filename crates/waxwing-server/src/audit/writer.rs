@@ -29,18 +29,18 @@ pub(super) enum Message {
     Close,
 }
 
-/// A line on its way. Its place is free again once it is durable.
+/// A line on its way. Its place, if it has one, is free again once it is durable.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) line: TimedEvent,
-    pub(super) place: OwnedSemaphorePermit,
+    pub(super) place: Option<OwnedSemaphorePermit>,
     pub(super) tell: oneshot::Sender<()>,
 }
 
 /// Whoever waits for a line of the batch, and its place.
 #[derive(Debug)]
 struct Waiting {
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
     tell: Option<oneshot::Sender<()>>,
 }
 
@@ -170,13 +170,15 @@ impl Writer {
     }
 
     /// Tells whoever waits that the reply must not leave, and writes that into the line, which is
-    /// offered again all the same.
+    /// offered again all the same. A job has no reply: it goes on waiting.
     fn withhold(&mut self) {
-        let calls = self.batch.iter_mut().filter_map(|line| match &mut line.event {
-            AuditEvent::Call(call) => Some(call),
+        let awaited = self.batch.iter_mut().filter_map(|line| match &mut line.event {
+            AuditEvent::Call(call) => Some(Some(call)),
+            AuditEvent::Job(_) => Some(None),
             _ => None,
         });
-        for (call, waiting) in calls.zip(&mut self.waiting) {
+        for (call, waiting) in awaited.zip(&mut self.waiting) {
+            let Some(call) = call else { continue };
             // Dropping `tell` says it. Nobody was waiting for a call that was abandoned.
             if let Some(tell) = waiting.tell.take() {
                 call.withheld = !tell.is_closed();

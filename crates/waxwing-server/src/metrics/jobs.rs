@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -11,7 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use waxwing_core::ToolName;
-use waxwing_jobs::{AttemptEnd, Census, Observer, Swept};
+use waxwing_jobs::{AttemptEnd, Census, JobEnd, Observer, Swept};
 
 use super::{SECONDS, long_times};
 
@@ -149,6 +150,7 @@ pub(crate) struct Observing {
     pub(crate) next: Arc<dyn Observer>,
 }
 
+#[async_trait]
 impl Observer for Observing {
     fn claimed(&self, kind: &ToolName<'_>, attempt: u32, waited: Duration) {
         let labels = OfTool { tool: kind.to_string() };
@@ -163,6 +165,10 @@ impl Observer for Observing {
         self.metrics.run.get_or_create(&labels).observe(ran.as_secs_f64());
         self.metrics.attempts.get_or_create(&Ended { tool, end: how.as_str() }).inc();
         self.next.ended(kind, how, ran);
+    }
+
+    async fn job_ended(&self, job: &JobEnd<'_>) {
+        self.next.job_ended(job).await;
     }
 
     fn swept(&self, swept: &Swept) {

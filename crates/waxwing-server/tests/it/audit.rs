@@ -9,10 +9,11 @@ use std::time::Duration;
 use serde_json::json;
 use waxwing_core::message::Outcome;
 use waxwing_core::{CanonicalJson, ErrorCode};
-use waxwing_crypto::audit::{AuditEvent, AuditKey, CallEvent, Verdict};
+use waxwing_crypto::audit::{AuditEvent, AuditKey, CallEvent, JobEvent, Verdict};
 use waxwing_server::{AuditOptions, AuditSink, ServerBuilder, TimedEvent, WhenSlow};
 
 use crate::harness::{House, NOW_MS, PATIENCE};
+use crate::restart::quick;
 use crate::wire::{Wire, error, output};
 
 /// A disk: what it holds, how often it was written to, and what it does next.
@@ -83,6 +84,16 @@ impl Disk {
             _ => None,
         });
         calls.collect()
+    }
+
+    /// The lines of jobs so far.
+    fn jobs(&self) -> Vec<JobEvent> {
+        let state = self.0.0.lock().unwrap();
+        let jobs = state.lines.iter().filter_map(|line| match &line.event {
+            AuditEvent::Job(job) => Some((**job).clone()),
+            _ => None,
+        });
+        jobs.collect()
     }
 
     /// All refusals so far.
@@ -315,4 +326,137 @@ async fn a_call_that_is_dropped_has_a_line_too() {
         .await;
     let [call] = disk.calls().try_into().unwrap();
     assert_eq!((call.verdict, call.result, call.tool.as_str()), (Verdict::Abandoned, None, "hold"));
+}
+
+fn is_job(line: &TimedEvent) -> bool {
+    matches!(&line.event, AuditEvent::Job(_))
+}
+
+/// How a job ended stands in the log, whether or not anybody asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_end_of_a_job_has_a_line() {
+    let disk = Disk::default();
+    let plan = logged(&disk, AuditOptions::DEFAULT);
+    let mut house = House::with(|builder| plan(builder).engine(quick())).await;
+    let (agent, mut wire) = (house.caller("agent-7"), house.wire().await);
+    let said = agent.start(&mut wire, "say_later", json!({"text": "canary-text"})).await;
+    let failed = agent.start(&mut wire, "fail_later", json!({})).await;
+    let stopped = agent.start(&mut wire, "hold_later", json!({"text": "x"})).await;
+    house.signals.entered().await;
+    agent.call(&mut wire, "cancel_job", json!({"job_id": stopped})).await;
+    // A call that is never run twice is a job as well.
+    let mut keyed = agent.request("batch_sum", json!({"numbers": [1.5, 2]}));
+    keyed.idempotency_key = Some("once".parse().unwrap());
+    agent.send(&mut wire, &keyed).await;
+    disk.until(|state| state.lines.iter().filter(|line| is_job(line)).count() == 4).await;
+
+    let line = |id: &waxwing_core::JobId<'_>| {
+        let [line] = disk
+            .jobs()
+            .into_iter()
+            .filter(|job| job.job_id == *id)
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap();
+        assert_eq!(line.client_id.as_str(), "agent-7");
+        (line.tool.to_string(), line.verdict, line.code, line.result)
+    };
+    let digest = |value: serde_json::Value| {
+        Some(key().digest_result(&CanonicalJson::from_serialize(&value).unwrap()))
+    };
+    let told = ("say_later".to_owned(), Verdict::Done, None, digest(json!("canary-text")));
+    assert_eq!(line(&said), told);
+    let code = Some("job_failed".to_owned());
+    assert_eq!(line(&failed), ("fail_later".to_owned(), Verdict::Error, code, None));
+    assert_eq!(line(&stopped), ("hold_later".to_owned(), Verdict::Cancelled, None, None));
+    let sum = disk.jobs().into_iter().find(|job| job.tool.as_str() == "batch_sum").unwrap();
+    assert_eq!(sum.result, digest(json!({"count": 2, "total": 3.5})));
+
+    house.begin_stop();
+    assert_eq!(house.ended().await.audit_lines_lost, 0);
+    assert_eq!(disk.jobs().len(), 4);
+    assert!(!format!("{:?}", disk.jobs()).contains("canary"));
+}
+
+/// Ends that cannot be written down hold further jobs up, and no end is forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_holds_jobs_up_and_loses_no_end() {
+    for when_slow in [WhenSlow::Wait, WhenSlow::Refuse] {
+        let (disk, mut engine) = (Disk::default(), quick());
+        engine.concurrency = 1;
+        let plan = logged(&disk, options(when_slow, PATIENCE));
+        let mut house = House::with(|builder| plan(builder).engine(engine)).await;
+        let (agent, mut wire) = (house.caller("agent-7"), house.wire().await);
+        for text in ["one", "two"] {
+            agent.start(&mut wire, "hold_later", json!({"text": text})).await;
+        }
+        house.signals.entered().await;
+        disk.becomes(Mood::Full);
+        house.signals.release(2);
+        disk.until(|state| state.failed >= 3).await;
+        assert_eq!((house.signals.unseen(), disk.jobs().len()), (0, 0), "the second waits");
+        disk.becomes(Mood::Fine);
+        disk.until(|state| state.lines.iter().filter(|line| is_job(line)).count() == 2).await;
+        house.begin_stop();
+        assert_eq!(house.ended().await.audit_lines_lost, 0);
+    }
+}
+
+/// A stop does not wait for ever for a full disk because of a job, and counts its line.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_over_a_full_disk_counts_the_ends_of_jobs() {
+    let disk = Disk::default();
+    let mut house = House::with(logged(&disk, AuditOptions::DEFAULT)).await;
+    let (agent, mut wire) = (house.caller("agent-7"), house.wire().await);
+    agent.start(&mut wire, "hold_later", json!({"text": "x"})).await;
+    house.signals.entered().await;
+    disk.becomes(Mood::Full);
+    house.begin_stop();
+    house.signals.release(1);
+    assert_eq!(house.ended().await.audit_lines_lost, 2, "the end and the `stop`");
+}
+
+/// One true message that somebody recorded, sent again and again: it fills no disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_replays_has_few_lines_and_is_counted() {
+    let disk = Disk::default();
+    let mut house = House::with(logged(&disk, AuditOptions::DEFAULT)).await;
+    let (agent, mut wire) = (house.caller("agent-7"), house.wire().await);
+    let recorded = agent.request("batch_sum", json!({"numbers": [1]}));
+    agent.send(&mut wire, &recorded).await;
+    let began = std::time::Instant::now();
+    for _ in 0..300 {
+        let (_, outcome) = agent.send(&mut wire, &recorded).await;
+        assert_eq!(error(outcome).code, ErrorCode::Replayed);
+    }
+    let seconds = began.elapsed().as_secs() + 2;
+    house.begin_stop();
+    assert_eq!(house.ended().await.audit_lines_lost, 0);
+    let lines = disk.calls().iter().filter(|call| call.code.is_some()).count() as u64;
+    assert!((10..=10 * seconds).contains(&lines), "{lines} in {seconds} s");
+    assert_eq!(lines + disk.refusals()["replayed"], 300, "none is forgotten");
+}
+
+/// A disk that hangs while a server stops does not keep the process from being told to end at once.
+#[test]
+fn a_stop_at_once_does_not_wait_for_a_stuck_disk() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let disk = Disk::default();
+    let house = runtime.block_on(async {
+        let mut house = House::with(logged(&disk, AuditOptions::DEFAULT)).await;
+        disk.until(|state| !state.lines.is_empty()).await;
+        disk.becomes(Mood::Stuck);
+        house.begin_stop();
+        disk.until(|state| state.held == 1).await;
+        house
+    });
+    let (tell, told) = std::sync::mpsc::channel();
+    let dropping = std::thread::spawn(move || {
+        drop((house, runtime));
+        tell.send(()).unwrap();
+    });
+    let verdict = told.recv_timeout(PATIENCE);
+    disk.becomes(Mood::Fine);
+    dropping.join().unwrap();
+    verdict.expect("the runtime ends");
 }

@@ -71,6 +71,7 @@ impl AuditFile {
             let full = names::full(path, last_full);
             let found = read(&full, &key)?;
             log.chain = chain_behind(&key, &found.verifier);
+            log.number = log.number.max(found.verifier.file().unwrap_or(0));
         }
         log.next_file_if_closed().map_err(failed)?;
         Ok((log, key))
@@ -83,6 +84,8 @@ impl AuditFile {
         let mut file = OpenOptions::new().append(true).open(&self.path).map_err(failed)?;
         self.chain = chain_behind(key, &found.verifier);
         self.size = found.size;
+        // Those before it may have been moved away: their names are not used again.
+        self.number = self.number.max(found.verifier.file().unwrap_or(0));
         self.is_closed = found.verifier.is_closed();
         let mut text = Vec::new();
         if found.is_torn {
@@ -129,11 +132,21 @@ impl AuditFile {
         }
         self.file = None;
         if self.path.symlink_metadata().is_ok() {
-            fs::rename(&self.path, names::full(&self.path, self.number))?;
+            let full = names::full(&self.path, self.number);
+            if full.symlink_metadata().is_ok() {
+                let text = format!("{} is in the way of the next file", full.display());
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+            }
+            fs::rename(&self.path, full)?;
         }
         let (number, unborn) = (self.number + 1, names::unborn(&self.path));
+        // What a crash left of one, whosever mode it has.
+        match fs::remove_file(&unborn) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
+        options.write(true).create_new(true);
         #[cfg(unix)]
         {
             use std::os::unix::fs::OpenOptionsExt as _;
@@ -154,8 +167,52 @@ impl AuditFile {
     }
 }
 
+impl AuditFile {
+    /// Whether the file that is open is still the one of its name: what went into one that was deleted
+    /// would be lost without a word.
+    fn whereabouts(&self) -> io::Result<Whereabouts> {
+        let Some(file) = &self.file else { return Ok(Whereabouts::InPlace) };
+        match fs::metadata(&self.path) {
+            Ok(there) if is_same(&file.metadata()?, &there) => Ok(Whereabouts::InPlace),
+            Ok(_) => Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                format!("{} is another file now, which no server wrote", self.path.display()),
+            )),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Whereabouts::Gone),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Where the file is that is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whereabouts {
+    InPlace,
+    /// Somebody has moved it away, or deleted it.
+    Gone,
+}
+
+#[cfg(unix)]
+fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+    // An open file cannot be replaced there.
+    true
+}
+
 impl AuditSink for AuditFile {
     fn append(&mut self, events: &[TimedEvent]) -> io::Result<()> {
+        if !self.is_closed && self.whereabouts()? == Whereabouts::Gone {
+            tracing::warn!(
+                file = %self.path.display(),
+                "the audit log was moved away or deleted; it goes on in a new file"
+            );
+            self.is_closed = true;
+        }
         if self.size >= self.rotate_bytes && !self.is_closed {
             self.put(&[(now_ms(), &AuditEvent::Foot)])?;
             self.is_closed = true;

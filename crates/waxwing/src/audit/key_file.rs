@@ -1,7 +1,7 @@
 //! The key of an audit log: a file of one line, mode 0600, made when it is first needed. Whoever writes
 //! the log holds a lock on it.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
@@ -11,6 +11,7 @@ use waxwing_crypto::audit::AuditKey;
 use zeroize::Zeroizing;
 
 use super::AuditError;
+use super::names;
 
 /// A key, and the file that it was read from.
 #[derive(Debug)]
@@ -51,20 +52,21 @@ impl AuditKeyFile {
     }
 }
 
+/// The file gets its name when it is whole: a crash must not leave half a key, with which no server would
+/// start again.
 fn write_new(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
+    if path.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
     }
-    let mut file = options.open(path)?;
+    let folder = names::folder(path);
+    let mut file = tempfile::Builder::new().prefix(".waxwing-").tempfile_in(folder)?;
     let mut secret = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *secret).map_err(io::Error::other)?;
     let text = Zeroizing::new(BASE64URL.encode(secret.as_slice()) + "\n");
     file.write_all(text.as_bytes())?;
-    file.sync_all()
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(unix)]

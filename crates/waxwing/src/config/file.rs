@@ -136,7 +136,7 @@ mod tests {
     #[serde(deny_unknown_fields)]
     struct Sample {
         #[expect(dead_code, reason = "only whether it reads matters")]
-        secret: String,
+        secret: crate::config::SecretText,
     }
 
     fn error(text: &str) -> String {
@@ -145,12 +145,14 @@ mod tests {
 
     #[test]
     fn errors_name_the_place_and_never_repeat_the_line() {
+        assert!(!error("secret = 8675309867530986").contains("8675309"));
         let unknown = error("secret = \"canary\"\nsekret = \"canary\"\n");
         assert!(unknown.starts_with("a.toml:2:1: unknown field `sekret`"), "{unknown}");
         for text in [
             "secret = \"canary",
             "secret = canary",
             "secret = [\"canary\"]",
+            "secret = { canary = 1 }",
             "secret = \"canary\" x",
             "secret = \"canary\"\nsecret = \"canary\"",
             "\"canary",

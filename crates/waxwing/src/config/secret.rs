@@ -102,7 +102,10 @@ impl fmt::Debug for SecretText {
 
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
+        // What stands there instead of a text may be meant as the secret: it is not repeated.
+        let text = String::deserialize(deserializer);
+        text.map(|text| Self(Zeroizing::new(text)))
+            .map_err(|_| D::Error::custom("a secret must be a text in quotes"))
     }
 }
 

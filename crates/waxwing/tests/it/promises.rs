@@ -1,4 +1,4 @@
-//! docs/jobs.md names the test of each promise: each must be there.
+//! docs/jobs.md and docs/security.md name the tests of their promises: each must be there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,4 +42,34 @@ fn every_promise_of_the_guide_to_jobs_names_tests_that_there_are() {
     for promise in contract {
         assert!(code.contains(&format!("\"{promise}\" =>")), "the suite has no {promise:?}");
     }
+}
+
+/// `crate: module::test`, or `module::test`, or whole modules of a crate's tests.
+#[test]
+fn every_test_that_the_page_on_security_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let page = page.replace('\n', " ");
+    let mut code = String::new();
+    sources(&root.join("crates"), &mut code);
+    let (mut tests, mut modules) = (0, 0);
+    for name in page.split('`').skip(1).step_by(2) {
+        let (of_crate, path) = match name.split_once(": ") {
+            Some((of_crate, path)) if of_crate.starts_with("waxwing") => (Some(of_crate), path),
+            _ => (None, name),
+        };
+        if path.contains("::") {
+            let test = path.rsplit("::").next().unwrap();
+            let is_there =
+                ["fn {}(", "mod {};"].map(|form| code.contains(&form.replace("{}", test)));
+            assert!(is_there.contains(&true), "there is no test {name}");
+            tests += 1;
+        } else if let Some(of_crate) = of_crate {
+            let beside = root.join("crates").join(of_crate);
+            let file = beside.join("tests/it").join(format!("{path}.rs"));
+            assert!(file.exists(), "there are no tests {name}");
+            modules += 1;
+        }
+    }
+    assert!(tests > 30 && modules > 10, "{tests} tests, {modules} modules");
 }

@@ -146,3 +146,90 @@ fn a_rotation_that_was_cut_short_is_ended() {
     assert_eq!(place.files().len(), 2);
     assert_eq!(place.verify().unwrap().lines, 5);
 }
+
+/// Files that were set aside are moved away: the next ones have other names, and nothing is overwritten.
+#[test]
+fn a_name_is_used_once() {
+    let place = Place::new();
+    let fill = || {
+        let mut log = place.open(1_000).unwrap();
+        for _ in 0..20 {
+            log.append(&start()).unwrap();
+        }
+    };
+    fill();
+    let first = names::last_full(&place.path()).unwrap();
+    assert!(first > 1);
+    let moved: Vec<_> = (1..=first).map(|n| names::full(&place.path(), n)).collect();
+    moved.iter().for_each(|path| fs::remove_file(path).unwrap());
+    fill();
+    assert!(moved.iter().all(|path| !path.exists()));
+    assert!(names::last_full(&place.path()).unwrap() > first);
+}
+
+#[test]
+fn what_is_in_the_way_is_not_overwritten() {
+    let place = Place::new();
+    let mut log = place.open(1_000).unwrap();
+    let full = names::full(&place.path(), 1);
+    fs::write(&full, "somebody else's").unwrap();
+    let mut last = Ok(());
+    for _ in 0..8 {
+        last = log.append(&start());
+    }
+    assert_eq!(last.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read(&full).unwrap(), b"somebody else's");
+    // Out of the way, it goes on where it was.
+    fs::remove_file(&full).unwrap();
+    log.append(&start()).unwrap();
+    place.verify().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_crash_left_lends_no_mode_to_the_next_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let unborn = names::unborn(&place.path());
+    fs::write(&unborn, "half a he").unwrap();
+    fs::set_permissions(&unborn, fs::Permissions::from_mode(0o644)).unwrap();
+    place.open(1 << 20).unwrap();
+    assert_eq!(fs::metadata(place.path()).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// A key is there whole or not at all, and a fresh one leaves nothing beside it.
+#[test]
+fn a_key_is_made_in_one_piece() {
+    let place = Place::new();
+    let path = names::default_key(&place.path());
+    drop(AuditKeyFile::claim(&path).unwrap());
+    let text = fs::read(&path).unwrap();
+    drop(AuditKeyFile::claim(&path).unwrap());
+    assert_eq!(fs::read(&path).unwrap(), text);
+    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 1);
+}
+
+/// Somebody moves the log away under the server: it goes on in the next file, behind the same line. What
+/// was deleted is missed, and nothing is written where another file stands.
+#[test]
+fn a_log_that_is_taken_away_goes_on_in_the_next_file() {
+    let place = Place::new();
+    let mut log = place.open(1 << 20).unwrap();
+    log.append(&start()).unwrap();
+    fs::rename(place.path(), names::full(&place.path(), 1)).unwrap();
+    log.append(&start()).unwrap();
+    assert_eq!(place.verify().unwrap().lines, 4);
+
+    fs::remove_file(place.path()).unwrap();
+    log.append(&start()).unwrap();
+    assert!(place.verify().unwrap_err().contains("OutOfOrder"), "two lines are missing");
+
+    let moved = place.folder.path().join("elsewhere");
+    fs::rename(place.path(), moved).unwrap();
+    fs::write(place.path(), "").unwrap();
+    assert_eq!(log.append(&start()).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(place.text(), b"");
+    fs::remove_file(place.path()).unwrap();
+    log.append(&start()).unwrap();
+    assert!(!place.text().is_empty());
+}
