@@ -12,9 +12,9 @@ use crate::places::Place;
 const BATCH: u64 = 256;
 
 /// Jobs a second.
-pub(crate) async fn starts(place: &Place, file: &Path, count: u64) -> f64 {
+pub(crate) async fn starts(place: &Place, name: &str, file: &Path, count: u64) -> f64 {
     // The store makes the tables and goes.
-    drop(place.open("bare").await);
+    drop(place.open(name).await);
     let connection = Connection::open(file).expect("the file");
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")

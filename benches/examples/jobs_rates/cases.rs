@@ -1,15 +1,13 @@
 //! The measured cases, each on a store of its own.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use tokio::sync::Semaphore;
-use waxwing_core::{JobId, ToolName};
+use waxwing_core::ToolName;
 use waxwing_jobs::{
-    Admission, AttemptEnd, Claim, Engine, EngineConfig, JobContext, JobFailure, NonceRecord,
-    Observer, Outcome, RunOutcome, Runner, Settle, Started, Store,
+    Admission, AttemptEnd, Claim, Engine, EngineConfig, NonceRecord, Observer, Outcome, Settle,
+    Started, Store,
 };
 
 use crate::orders::{Idle, by_callers, id, json, kind, order, owner};
@@ -18,16 +16,19 @@ use crate::places::Place;
 /// Jobs in one commit when a store is filled.
 const FILL: u64 = 256;
 
-/// Polls that are measured.
-const POLLS: u64 = 20_000;
+/// Rounds of polls; the first one warms the caches.
+const POLL_ROUNDS: u64 = 6;
+
+/// Polls of one store in a round.
+const POLLS: u64 = 4_000;
 
 fn rate(count: u64, began: Instant) -> f64 {
     count as f64 / began.elapsed().as_secs_f64()
 }
 
 /// Starts a second.
-pub(crate) async fn starts(place: &Place, count: u64) -> f64 {
-    let store = place.open("starts").await;
+pub(crate) async fn starts(place: &Place, name: &str, count: u64) -> f64 {
+    let store = place.open(name).await;
     let began = Instant::now();
     by_callers(count, move |n| {
         let store = Arc::clone(&store);
@@ -52,11 +53,11 @@ impl Observer for Completions {
 }
 
 /// Whole lives a second: started by callers, claimed, run and settled by an engine as it comes.
-pub(crate) async fn lifecycle(place: &Place, count: u64) -> f64 {
+pub(crate) async fn lifecycle(place: &Place, name: &str, count: u64) -> f64 {
     let completed = Arc::new(Semaphore::new(0));
     let mut config = EngineConfig::default();
     config.observer = Arc::new(Completions(Arc::clone(&completed)));
-    let engine = Arc::new(Engine::launch(place.open("lifecycle").await, Arc::new(Idle), config));
+    let engine = Arc::new(Engine::launch(place.open(name).await, Arc::new(Idle), config));
     let began = Instant::now();
     by_callers(count, move |n| {
         let engine = Arc::clone(&engine);
@@ -72,8 +73,8 @@ pub(crate) async fn lifecycle(place: &Place, count: u64) -> f64 {
 }
 
 /// Nonces a second.
-pub(crate) async fn nonces(place: &Place, count: u64) -> f64 {
-    let store = place.open("nonces").await;
+pub(crate) async fn nonces(place: &Place, name: &str, count: u64) -> f64 {
+    let store = place.open(name).await;
     let began = Instant::now();
     by_callers(count, move |n| {
         let store = Arc::clone(&store);
@@ -115,81 +116,29 @@ async fn fill(store: &dyn Store, count: u64) {
     }
 }
 
-/// The mean time of a poll, over ids in no order.
-pub(crate) async fn polls(place: &Place, name: &str, stored: u64) -> Duration {
-    let store = place.open(name).await;
-    fill(&*store, stored).await;
-    let pick = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % stored;
-    for round in 0..2 {
-        let began = Instant::now();
-        for n in (0..POLLS).map(pick) {
-            let found = store.get(&owner(n), &id(n)).await.expect("a poll");
-            assert!(found.is_some());
+/// The times of polls one after the other, over ids in no order, in stores with so many jobs each.
+/// The stores take turns, so that they meet the machine in the same mood.
+pub(crate) async fn polls(place: &Place, stored: [u64; 2]) -> [Vec<Duration>; 2] {
+    let mut stores = Vec::new();
+    for (name, stored) in ["few", "many"].into_iter().zip(stored) {
+        let store = place.open(name).await;
+        fill(&*store, stored).await;
+        stores.push((store, stored));
+    }
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..POLL_ROUNDS {
+        for ((store, stored), times) in stores.iter().zip(&mut times) {
+            for n in round * POLLS..(round + 1) * POLLS {
+                let n = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % stored;
+                let (owner, id, began) = (owner(n), id(n), Instant::now());
+                let found = store.get(&owner, &id).await.expect("a poll");
+                times.push(began.elapsed());
+                assert!(found.is_some());
+            }
+            if round == 0 {
+                times.clear();
+            }
         }
-        // The first round warms the caches.
-        if round == 1 {
-            return began.elapsed() / u32::try_from(POLLS).expect("a few");
-        }
     }
-    Duration::ZERO
-}
-
-/// Waits to be told, then ends, and notes when.
-struct Told {
-    go: Arc<Semaphore>,
-    ended: Arc<Mutex<HashMap<JobId<'static>, Instant>>>,
-}
-
-#[async_trait]
-impl Runner for Told {
-    fn kinds(&self) -> Vec<ToolName<'static>> {
-        vec![kind()]
-    }
-
-    async fn run(&self, context: JobContext) -> Result<RunOutcome, JobFailure> {
-        self.go.acquire().await.expect("it stays open").forget();
-        self.ended.lock().expect("no panic").insert(context.id, Instant::now());
-        Ok(RunOutcome::Complete(json("done")))
-    }
-}
-
-/// How long it takes from the end of a job's work, its commit included, until a poll that waits for
-/// it answers: in the same process, or over a store opened a second time as another process would.
-pub(crate) async fn waits(place: &Place, count: usize, same: bool) -> Vec<Duration> {
-    let name = if same { "waits-here" } else { "waits-there" };
-    let (go, ended) = (Arc::new(Semaphore::new(0)), Arc::default());
-    let runner = Told { go: Arc::clone(&go), ended: Arc::clone(&ended) };
-    let worker = Engine::launch(place.open(name).await, Arc::new(runner), EngineConfig::default());
-    let other = Engine::launch(place.open(name).await, Arc::new(Nothing), EngineConfig::default());
-    let waiter = if same { &worker } else { &other };
-    let mut waits = Vec::with_capacity(count);
-    for n in 0..count as u64 {
-        worker.start(order(n)).await.expect("a start");
-        let (owner, id) = (owner(n), id(n));
-        let wait = waiter.wait(&owner, &id, None, Duration::from_secs(30));
-        let release = async {
-            // The wait has begun by then; a different moment of each look, too.
-            tokio::time::sleep(Duration::from_millis(40 + n % 26)).await;
-            go.add_permits(1);
-        };
-        let (found, ()) = tokio::join!(wait, release);
-        assert!(found.expect("a poll").is_some_and(|job| job.phase.is_terminal()));
-        let at = ended.lock().expect("no panic").get(&id).copied();
-        waits.push(at.expect("its end").elapsed());
-    }
-    waits
-}
-
-/// Can do nothing.
-struct Nothing;
-
-#[async_trait]
-impl Runner for Nothing {
-    fn kinds(&self) -> Vec<ToolName<'static>> {
-        Vec::new()
-    }
-
-    async fn run(&self, _: JobContext) -> Result<RunOutcome, JobFailure> {
-        Err(JobFailure::permanent("nothing to do"))
-    }
+    times
 }

@@ -1,105 +1,165 @@
-//! Rates and latencies of a job store and the engine over it, in one run, with ratios to the same rows
-//! written by bare SQLite: `jobs_rates --help`. For a quiet machine and a release build.
+//! The figures that are promised of a job store and the engine over it, in one run on a store of its
+//! own with syncs on: `jobs_rates --help`. For a quiet machine and a release build.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a measurement that cannot go on must stop")]
-#![expect(clippy::print_stdout, reason = "it prints its figures")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints its figures")]
 
 mod bare;
 mod cases;
+mod idle;
 mod orders;
 mod places;
 mod soak;
+mod table;
+mod waits;
 
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use places::Place;
+use table::{Promise, Table, Unit, at, micros, millis, thousands};
 
-/// Measures a job store.
+/// Measures a job store, and prints a table in Markdown.
 #[derive(Debug, Parser)]
 struct Args {
-    /// `sqlite`, in a new temporary folder; or `sqlite:FOLDER`, a folder on the disk to be measured
+    /// `sqlite`, in a new temporary folder; `sqlite:FOLDER`, a folder on the disk to be measured;
+    /// or `postgres`, a server that is started for it
     #[arg(long, default_value = "sqlite")]
     store: String,
-    /// Jobs that are started, and nonces that are admitted
+    /// Jobs that are started, and nonces that are admitted, in one round
     #[arg(long, default_value_t = 50_000)]
     count: u64,
+    /// Rounds of each rate; the median counts
+    #[arg(long, default_value_t = 3)]
+    rounds: u64,
     /// Jobs that are stored when polls are measured the second time
     #[arg(long, default_value_t = 1_000_000)]
     stored: u64,
     /// Waits that are measured
     #[arg(long, default_value_t = 300)]
     waits: usize,
+    /// Seconds that an engine is idle
+    #[arg(long, default_value_t = 30)]
+    idle: u64,
     /// Jobs of the soak
     #[arg(long, default_value_t = 1_000_000)]
     soak: u64,
     /// How long a job of the soak lives, in seconds
     #[arg(long, default_value_t = 15)]
     ttl: u64,
-    /// Only these of: starts, lifecycle, nonces, polls, waits, soak
-    #[arg(long, value_delimiter = ',')]
-    only: Vec<String>,
+    /// Only these
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Case>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Case {
+    Starts,
+    Lifecycle,
+    Nonces,
+    Polls,
+    Waits,
+    Idle,
+    Soak,
 }
 
 impl Args {
-    fn wants(&self, case: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| only == case)
+    async fn measure(&self, place: &Place, case: Case, table: &mut Table) {
+        match case {
+            Case::Starts => self.starts(place, table).await,
+            Case::Lifecycle => self.lifecycle(place, table).await,
+            Case::Nonces => self.nonces(place, table).await,
+            Case::Polls => self.polls(place, table).await,
+            Case::Waits => self.waits(place, table).await,
+            Case::Idle => idle::run(place, Duration::from_secs(self.idle), table).await,
+            Case::Soak => {
+                soak::run(place, self.soak, Duration::from_secs(self.ttl), table).await;
+            }
+        }
     }
-}
 
-/// One figure beside what was promised.
-fn figure(name: &str, value: f64, unit: &str, promise: &str) {
-    println!("{name:<52} {value:>12.1} {unit:<6} {promise}");
+    async fn starts(&self, place: &Place, table: &mut Table) {
+        let (mut durable, mut bare, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 0..self.rounds {
+            let rate = cases::starts(place, &format!("starts{round}"), self.count).await;
+            durable.push(rate);
+            // Side by side, so that both meet the machine in the same mood.
+            let name = format!("bare{round}");
+            if let Some(file) = place.file(&name) {
+                let rows = bare::starts(place, &name, &file, self.count).await;
+                bare.push(rows);
+                ratios.push(100.0 * rate / rows);
+            }
+        }
+        let sqlite = place.is_sqlite();
+        let promise = if sqlite { Promise::AtLeast(10_000.0) } else { Promise::None };
+        let (rate, share) = (Unit::PerSecond, Unit::Percent);
+        table.add("durable starts, 64 callers", at(&mut durable, 0.5), rate, promise);
+        if sqlite {
+            let name = "the same rows by bare rusqlite, 256 a commit";
+            table.add(name, at(&mut bare, 0.5), rate, Promise::None);
+            let name = "durable starts to bare rows";
+            table.add(name, at(&mut ratios, 0.5), share, Promise::AtLeast(60.0));
+        }
+    }
+
+    async fn lifecycle(&self, place: &Place, table: &mut Table) {
+        let mut rates = Vec::new();
+        for round in 0..self.rounds {
+            rates.push(cases::lifecycle(place, &format!("life{round}"), self.count).await);
+        }
+        let promise = Promise::AtLeast(if place.is_sqlite() { 5_000.0 } else { 3_000.0 });
+        let name = "start, claim and settle, 64 callers";
+        table.add(name, at(&mut rates, 0.5), Unit::PerSecond, promise);
+    }
+
+    async fn nonces(&self, place: &Place, table: &mut Table) {
+        let mut rates = Vec::new();
+        for round in 0..self.rounds {
+            rates.push(cases::nonces(place, &format!("nonces{round}"), 2 * self.count).await);
+        }
+        let promise = if place.is_sqlite() { Promise::None } else { Promise::AtLeast(20_000.0) };
+        table.add("nonces admitted, 64 callers", at(&mut rates, 0.5), Unit::PerSecond, promise);
+    }
+
+    async fn polls(&self, place: &Place, table: &mut Table) {
+        // A poll of a database in another process is also a way there and back.
+        let promise = if place.is_sqlite() { Promise::AtMost(50.0) } else { Promise::None };
+        let mut medians = Vec::new();
+        let sizes = [1_000, self.stored];
+        for (stored, mut times) in sizes.into_iter().zip(cases::polls(place, sizes).await) {
+            let median = micros(at(&mut times, 0.5));
+            let name = format!("poll by id, {} jobs stored, median", thousands(stored));
+            table.add(name, median, Unit::Micros, promise);
+            medians.push(median);
+        }
+        let ratio = medians[1] / medians[0];
+        table.add("poll with many jobs to one with few", ratio, Unit::Times, Promise::AtMost(1.3));
+    }
+
+    async fn waits(&self, place: &Place, table: &mut Table) {
+        for (whose, same) in [("its own process", true), ("another process", false)] {
+            let mut waits = waits::run(place, self.waits, same).await;
+            let (median, last) = (millis(at(&mut waits, 0.5)), millis(at(&mut waits, 0.99)));
+            let name = |what| format!("poll that waits, woken by {whose}, {what}");
+            table.add(name("median"), median, Unit::Millis, Promise::None);
+            table.add(name("p99"), last, Unit::Millis, Promise::AtMost(50.0));
+        }
+    }
 }
 
 #[tokio::main]
 async fn main() {
     let args = Args::parse();
     let place = Place::of(&args.store);
-    println!("{}", place.open("info").await.info().detail);
-    if args.wants("starts") {
-        let durable = cases::starts(&place, args.count).await;
-        figure("durable starts, 64 callers", durable, "/s", "sqlite 10,000");
-        if let Some(file) = place.file("bare") {
-            let bare = bare::starts(&place, &file, args.count).await;
-            figure("the same rows by bare rusqlite, 256 a commit", bare, "/s", "");
-            figure("durable starts to bare rows", 100.0 * durable / bare, "%", ">= 60");
+    let detail = place.open("info").await.info().detail;
+    // The product and its version, without the place.
+    let store: Vec<&str> = detail.split(' ').take(2).collect();
+    let mut table = Table::of(store.join(" "));
+    for case in Case::value_variants() {
+        if args.only.is_empty() || args.only.contains(case) {
+            args.measure(&place, *case, &mut table).await;
         }
     }
-    if args.wants("lifecycle") {
-        let rate = cases::lifecycle(&place, args.count).await;
-        figure("start, claim and settle, 64 callers", rate, "/s", "sqlite 5,000, postgres 3,000");
-    }
-    if args.wants("nonces") {
-        let rate = cases::nonces(&place, args.count).await;
-        figure("nonces admitted, 64 callers", rate, "/s", "postgres 20,000");
-    }
-    if args.wants("polls") {
-        polls(&place, args.stored).await;
-    }
-    if args.wants("waits") {
-        for (who, same) in [("this process", true), ("another store", false)] {
-            let mut waits = cases::waits(&place, args.waits, same).await;
-            waits.sort_unstable();
-            let at = |share: f64| {
-                let place = (waits.len() as f64 * share) as usize;
-                waits[place.min(waits.len() - 1)].as_secs_f64() * 1e3
-            };
-            figure(&format!("wait woken by {who}, median"), at(0.5), "ms", "");
-            figure(&format!("wait woken by {who}, p99"), at(0.99), "ms", "<= 50");
-        }
-    }
-    if args.wants("soak") {
-        soak::run(&place, args.soak, Duration::from_secs(args.ttl)).await;
-    }
-}
-
-async fn polls(place: &Place, stored: u64) {
-    let few = cases::polls(place, "few", 1_000).await;
-    figure("poll by id, 1,000 jobs stored", few.as_secs_f64() * 1e6, "us", "<= 50");
-    let many = cases::polls(place, "many", stored).await;
-    let name = format!("poll by id, {stored} jobs stored");
-    figure(&name, many.as_secs_f64() * 1e6, "us", "<= 50");
-    let ratio = many.as_secs_f64() / few.as_secs_f64();
-    println!("{:<52} {ratio:>12.2} {:<6} <= 1.3", "the one to the other", "x");
+    table.print();
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use waxwing_jobs::{Bounds, Store};
+use waxwing_store_postgres::{PostgresConfig, PostgresStore};
 use waxwing_store_sqlite::SqliteStore;
+use waxwing_testkit::postgres::{Cluster, programs};
 
 /// Room for everything that is measured here.
 pub(crate) const ROOM: Bounds = Bounds {
@@ -15,39 +17,79 @@ pub(crate) const ROOM: Bounds = Bounds {
     nonces_per_key: u64::MAX >> 1,
 };
 
+/// What anybody gives a PostgreSQL that is worked with: memory, and room for its log. Syncs are on.
+const SETTINGS: [&str; 2] = ["shared_buffers=256MB", "max_wal_size=4GB"];
+
 /// A kind of store, and where.
-pub(crate) struct Place {
-    folder: TempDir,
+pub(crate) enum Place {
+    Files(TempDir),
+    Server(Cluster),
 }
 
 impl Place {
-    pub(crate) fn of(url: &str) -> Self {
-        let folder = match url.split_once(':') {
-            None if url == "sqlite" => tempfile::tempdir(),
-            Some(("sqlite", folder)) => tempfile::tempdir_in(Path::new(folder)),
-            _ => panic!("no such store: {url}"),
-        };
-        Self { folder: folder.expect("a folder") }
+    pub(crate) fn of(store: &str) -> Self {
+        match store.split_once(':') {
+            None if store == "sqlite" => Self::Files(tempfile::tempdir().expect("a folder")),
+            Some(("sqlite", folder)) => {
+                Self::Files(tempfile::tempdir_in(Path::new(folder)).expect("a folder"))
+            }
+            None if store == "postgres" => Self::server(&[]),
+            _ => panic!("no such store: {store}"),
+        }
+    }
+
+    fn server(more: &[&str]) -> Self {
+        let programs = programs("jobs_rates").expect("PostgreSQL's programs");
+        Self::Server(Cluster::start(programs, &[&SETTINGS, more].concat()))
+    }
+
+    /// A place of the same kind that can tell how many statements it was sent.
+    pub(crate) fn counting(&self) -> Self {
+        match self {
+            Self::Files(_) => Self::of("sqlite"),
+            Self::Server(_) => Self::server(&["log_statement=all"]),
+        }
+    }
+
+    /// How many statements a counting server was sent so far.
+    pub(crate) fn statements(&self) -> Option<u64> {
+        let Self::Server(server) = self else { return None };
+        let log = std::fs::read_to_string(server.folder().join("log")).expect("the server's log");
+        let is_statement =
+            |line: &&str| line.contains("LOG:  execute ") || line.contains("LOG:  statement: ");
+        Some(log.lines().filter(is_statement).count() as u64)
+    }
+
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(self, Self::Files(_))
     }
 
     /// The store of this name; made when it is not there.
     pub(crate) async fn open(&self, name: &str) -> Arc<dyn Store> {
-        Arc::new(SqliteStore::open(self.path(name), ROOM).expect("a store"))
+        match self {
+            Self::Files(folder) => {
+                Arc::new(SqliteStore::open(folder.path().join(name), ROOM).expect("a store"))
+            }
+            Self::Server(server) => {
+                let config = PostgresConfig::parse(&server.url(name)).expect("an address");
+                Arc::new(PostgresStore::open(&config, ROOM).await.expect("a store"))
+            }
+        }
     }
 
-    /// A new file for bare rows, when the store is a file.
+    /// A new file for bare rows, when stores are files.
     pub(crate) fn file(&self, name: &str) -> Option<PathBuf> {
-        Some(self.path(name))
+        match self {
+            Self::Files(folder) => Some(folder.path().join(name)),
+            Self::Server(_) => None,
+        }
     }
 
-    /// Bytes of this store's files on the disk, the log included.
+    /// Bytes of the log beside a store's file.
     pub(crate) fn log_bytes(&self, name: &str) -> u64 {
-        let mut log = self.path(name).into_os_string();
+        let Some(file) = self.file(name) else { return 0 };
+        let mut log = file.into_os_string();
         log.push("-wal");
         std::fs::metadata(log).map_or(0, |log| log.len())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
     }
 }

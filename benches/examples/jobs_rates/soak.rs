@@ -9,12 +9,15 @@ use tokio::sync::Semaphore;
 use waxwing_jobs::{Engine, EngineConfig, Started, Store};
 
 use crate::cases::Completions;
-use crate::figure;
 use crate::orders::{Idle, by_callers, order};
 use crate::places::Place;
+use crate::table::{Promise, Table, Unit};
 
 /// How often a sample is taken.
 const EVERY: Duration = Duration::from_secs(5);
+
+/// What still counts as level, in percent: noise, and no growth with the number of jobs.
+const LEVEL: f64 = 110.0;
 
 #[derive(Clone, Copy, Debug)]
 struct Sample {
@@ -24,7 +27,7 @@ struct Sample {
 }
 
 /// Starts `count` jobs that live for `ttl`, by 64 callers, and prints samples on the way.
-pub(crate) async fn run(place: &Place, count: u64, ttl: Duration) {
+pub(crate) async fn run(place: &Place, count: u64, ttl: Duration, table: &mut Table) {
     let store = place.open("soak").await;
     let completed = Arc::new(Semaphore::new(0));
     let mut config = EngineConfig::default();
@@ -43,7 +46,7 @@ pub(crate) async fn run(place: &Place, count: u64, ttl: Duration) {
         }
     });
     tokio::pin!(work);
-    println!(
+    eprintln!(
         "{:>8} {:>10} {:>10} {:>10} {:>10}",
         "seconds", "done", "stored", "store MiB", "RSS MiB"
     );
@@ -56,36 +59,28 @@ pub(crate) async fn run(place: &Place, count: u64, ttl: Duration) {
                 let sample = sample(place, &*store).await;
                 let Sample { stored, bytes, resident } = sample;
                 let (seconds, done) = (began.elapsed().as_secs(), done.load(Ordering::Relaxed));
-                println!("{seconds:>8} {done:>10} {stored:>10} {:>10} {:>10}", bytes >> 20, resident >> 20);
+                eprintln!("{seconds:>8} {done:>10} {stored:>10} {:>10} {:>10}", bytes >> 20, resident >> 20);
                 samples.push(sample);
             }
         }
     }
-    figure(
-        "soak: jobs through their whole life",
-        count as f64 / began.elapsed().as_secs_f64(),
-        "/s",
-        "",
-    );
-    level("bytes of the store", &samples, |sample| sample.bytes);
-    level("memory of the process", &samples, |sample| sample.resident);
+    let rate = count as f64 / began.elapsed().as_secs_f64();
+    table.add("soak: jobs through their whole life", rate, Unit::PerSecond, Promise::None);
+    level(table, "bytes of the store", &samples, |sample| sample.bytes);
+    level(table, "memory of the process", &samples, |sample| sample.resident);
 }
 
 /// The most in the last third, to the most in the third before it.
-fn level(what: &str, samples: &[Sample], of: impl Fn(&Sample) -> u64) {
+fn level(table: &mut Table, what: &str, samples: &[Sample], of: impl Fn(&Sample) -> u64) {
     let third = samples.len() / 3;
     let most = |part: &[Sample]| part.iter().map(&of).max().unwrap_or(0) as f64;
     if third == 0 {
-        println!("too short a soak to say whether the {what} level off");
+        eprintln!("too short a soak to say whether the {what} level off");
         return;
     }
     let (before, last) = (&samples[third..2 * third], &samples[2 * third..]);
-    figure(
-        &format!("soak: {what}, last third to the middle"),
-        100.0 * most(last) / most(before),
-        "%",
-        "~100",
-    );
+    let name = format!("soak: {what}, last third to the middle");
+    table.add(name, 100.0 * most(last) / most(before), Unit::Percent, Promise::AtMost(LEVEL));
 }
 
 async fn sample(place: &Place, store: &dyn Store) -> Sample {

@@ -50,7 +50,7 @@ pub struct EngineConfig {
     /// How often an idle engine looks for jobs that other processes left; 1.5 s by default. Jobs
     /// started, answered or retried here are seen at once.
     pub idle_poll: Duration,
-    /// How often other processes' changes are looked for while somebody waits; 25 ms by default.
+    /// How often other processes' changes are looked for while somebody waits; 10 ms by default.
     pub watch_every: Duration,
     /// How long a job that is asked to stop may take to do so before it is dropped; 200 ms by
     /// default.
@@ -72,7 +72,7 @@ impl Default for EngineConfig {
             lease: Duration::from_secs(30),
             sweep_every: Duration::from_secs(5),
             idle_poll: Duration::from_millis(1500),
-            watch_every: Duration::from_millis(25),
+            watch_every: Duration::from_millis(10),
             cancel_grace: Duration::from_millis(200),
             backoff: Backoff::default(),
             jitter_seed: 0,

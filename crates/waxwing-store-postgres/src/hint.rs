@@ -117,7 +117,10 @@ impl Line {
                 }
             }
         }));
-        client.batch_execute(&format!("LISTEN {}", self.channel)).await?;
+        // Nothing is stored over this connection, and a hint that waited for the disk would come
+        // late and have the commits of jobs wait behind it.
+        let listen = format!("SET synchronous_commit = off; LISTEN {}", self.channel);
+        client.batch_execute(&listen).await?;
         self.state.listening.store(true, Ordering::Relaxed);
         // Something may have changed before anybody listened.
         self.heard.send_modify(|count| *count = count.wrapping_add(1));

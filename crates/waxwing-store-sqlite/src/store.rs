@@ -23,8 +23,9 @@ use crate::{files, ops, safety, schema};
 /// How many reads run at once.
 const READERS: usize = 4;
 
-/// How often somebody who waits looks for commits of other connections.
-const LOOK: Duration = Duration::from_millis(25);
+/// How often somebody who waits looks for commits of other connections. A look where nothing was
+/// committed is one read of shared memory.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Time between looks for each job that is waited for, once there are more than fit in [`LOOK`].
 const LOOK_PER_JOB: Duration = Duration::from_micros(25);
@@ -144,7 +145,7 @@ impl Store for SqliteStore {
     }
 
     async fn settle(&self, settles: Vec<Settle>) -> Result<Vec<SettleVerdict>, StoreError> {
-        self.writer.write(move |tx| settles.into_iter().map(|one| tx.settle(one)).collect()).await
+        self.writer.write(move |tx| settles.iter().map(|one| tx.settle(one)).collect()).await
     }
 
     async fn sweep(&self, limit: usize) -> Result<Swept, StoreError> {

@@ -22,7 +22,8 @@ const QUEUE: usize = 4096;
 
 /// One caller's part of a commit.
 trait Operation: Send {
-    /// Does it, and says whether what it did is to be kept.
+    /// Does it, and says whether what it did is to be kept. A second run counts in the first one's
+    /// place, all of which was undone.
     fn run(&mut self, tx: &Tx<'_>) -> Part;
 
     /// Tells the caller, once it is known what became of the commit.
@@ -37,7 +38,7 @@ enum Part {
 
 /// An operation that has not run, or whose result waits for the commit.
 struct Pending<T, F> {
-    operation: Option<F>,
+    operation: F,
     result: Option<Result<T, StoreError>>,
     caller: oneshot::Sender<Result<T, StoreError>>,
     /// Its place in the queue, taken even when the caller has gone.
@@ -47,16 +48,16 @@ struct Pending<T, F> {
 impl<T, F> Operation for Pending<T, F>
 where
     T: Send,
-    F: FnOnce(&Tx<'_>) -> Result<T, Error> + Send,
+    F: FnMut(&Tx<'_>) -> Result<T, Error> + Send,
 {
     fn run(&mut self, tx: &Tx<'_>) -> Part {
         // What a panic leaves behind in the file is undone, and it ends nobody else's operation.
-        self.result = self.operation.take().map(|run| {
-            let fault = || StoreError::Fault("an operation of the store panicked".to_owned());
-            let ran = catch_unwind(AssertUnwindSafe(|| run(tx).map_err(StoreError::from)));
-            ran.unwrap_or_else(|_| Err(fault()))
-        });
-        if matches!(self.result, Some(Ok(_))) { Part::Keep } else { Part::Undo }
+        let fault = || StoreError::Fault("an operation of the store panicked".to_owned());
+        let run = || (self.operation)(tx).map_err(StoreError::from);
+        let ran = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(fault()));
+        let part = if ran.is_ok() { Part::Keep } else { Part::Undo };
+        self.result = Some(ran);
+        part
     }
 
     fn acknowledge(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -96,15 +97,16 @@ impl Writer {
         Ok(Self { queue, room: Arc::new(Semaphore::new(QUEUE)) })
     }
 
-    /// Has the writer do `operation`, and returns what it gave once that is committed.
+    /// Has the writer do `operation`, and returns what it gave once that is committed. It is done
+    /// a second time when another's failure undid the first.
     pub(crate) async fn write<T, F>(&self, operation: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Tx<'_>) -> Result<T, Error> + Send + 'static,
+        F: FnMut(&Tx<'_>) -> Result<T, Error> + Send + 'static,
     {
         let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| gone())?;
         let (caller, answer) = oneshot::channel();
-        let pending = Pending { operation: Some(operation), result: None, caller, _room: room };
+        let pending = Pending { operation, result: None, caller, _room: room };
         self.queue.send(Box::new(pending)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
@@ -133,17 +135,39 @@ impl Loop {
 
     /// Does the operations there are, and those that arrive meanwhile. It waits for none: while one
     /// commit is synced the next ones gather in the queue, and waiting longer measured no better.
+    ///
+    /// A savepoint for each would have SQLite copy every page that each of them touches. So they go
+    /// without, and only when one fails are all of them undone and done again with savepoints.
     fn commit(
         &self,
         parts: &mut Vec<Box<dyn Operation>>,
         operations: &Receiver<Box<dyn Operation>>,
     ) -> rusqlite::Result<()> {
+        if self.transaction(parts, operations, Self::bare)? == Part::Keep {
+            return Ok(());
+        }
+        self.transaction(parts, operations, Self::apart).map(drop)
+    }
+
+    /// One transaction of all operations, each done by `one`; undone as a whole where that says so.
+    fn transaction(
+        &self,
+        parts: &mut Vec<Box<dyn Operation>>,
+        operations: &Receiver<Box<dyn Operation>>,
+        one: fn(&Self, &mut dyn Operation) -> rusqlite::Result<Part>,
+    ) -> rusqlite::Result<Part> {
         self.execute("BEGIN IMMEDIATE")?;
         self.read_time()?;
         let before = self.connection.total_changes();
         let mut done = 0;
         while let Some(part) = parts.get_mut(done) {
-            self.part(part.as_mut())?;
+            if one(self, part.as_mut())? == Part::Undo {
+                // A full disk may have undone it already.
+                if !self.connection.is_autocommit() {
+                    self.execute("ROLLBACK")?;
+                }
+                return Ok(Part::Undo);
+            }
             done += 1;
             if done == parts.len() && done < MOST {
                 parts.extend(operations.try_recv());
@@ -152,7 +176,8 @@ impl Loop {
         if self.connection.total_changes() != before {
             self.keep_time()?;
         }
-        self.execute("COMMIT")
+        self.execute("COMMIT")?;
+        Ok(Part::Keep)
     }
 
     fn read_time(&self) -> rusqlite::Result<()> {
@@ -166,14 +191,18 @@ impl Loop {
         keep.execute([integer(self.clock.now_ms())]).map(drop)
     }
 
+    fn bare(&self, part: &mut dyn Operation) -> rusqlite::Result<Part> {
+        Ok(part.run(&Tx::new(&self.connection, self.clock.now_ms(), &self.bounds)))
+    }
+
     /// Does one operation so that its failure undoes it alone.
-    fn part(&self, part: &mut dyn Operation) -> rusqlite::Result<()> {
+    fn apart(&self, part: &mut dyn Operation) -> rusqlite::Result<Part> {
         self.execute("SAVEPOINT part")?;
-        let tx = Tx::new(&self.connection, self.clock.now_ms(), &self.bounds);
-        if part.run(&tx) == Part::Undo {
+        if self.bare(part)? == Part::Undo {
             self.execute("ROLLBACK TO part")?;
         }
-        self.execute("RELEASE part")
+        self.execute("RELEASE part")?;
+        Ok(Part::Keep)
     }
 
     fn execute(&self, sql: &str) -> rusqlite::Result<()> {

@@ -27,7 +27,7 @@ impl Tx<'_> {
                     Ok(standing) => standing,
                     Err(bound) => return Ok(Started::Full(bound)),
                 };
-                if self.hot(job.id.as_str())?.is_some() {
+                if self.seq(job.id.as_str())?.is_some() {
                     return Ok(Started::IdTaken);
                 }
                 if let Some(key) = &job.idempotency {

@@ -78,7 +78,7 @@ fn run(connection: &Connection) {
         (next(), Outcome::Retry { after: LEASE, failure: failure.clone() }),
         (next(), Outcome::Fail(failure)),
     ] {
-        tx.settle(Settle { ticket, outcome }).unwrap();
+        tx.settle(&Settle { ticket, outcome }).unwrap();
     }
     let answers = Answers::new([(key, json(4))].into());
     tx.answer(&owner(), &parked.id, &answers).unwrap();

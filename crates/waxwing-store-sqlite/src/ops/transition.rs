@@ -26,6 +26,16 @@ impl Tx<'_> {
 
     /// Stores the life that follows. The row must still be as it was read, or nothing is right.
     pub(super) fn advance(&self, hot: &Hot, next: &Life) -> Result<(), Error> {
+        self.advance_by(None, hot, next)
+    }
+
+    /// The same; a worker that is named is the job's from now on.
+    pub(super) fn advance_by(
+        &self,
+        worker: Option<&str>,
+        hot: &Hot,
+        next: &Life,
+    ) -> Result<(), Error> {
         let (mut ready, mut lease, mut rank) = (None, None, None);
         match next.stage {
             Stage::Queued { ready_ms } => {
@@ -38,7 +48,8 @@ impl Tx<'_> {
             Stage::Parked | Stage::Completed | Stage::Failed | Stage::Cancelled => {}
         }
         const SQL: &str = "UPDATE jobs SET stage = ?4, ready_ms = ?5, rank = ?6,
-            lease_until_ms = ?7, epoch = ?8, failures = ?9, version = ?10
+            lease_until_ms = ?7, epoch = ?8, failures = ?9, version = ?10,
+            worker = coalesce(?11, worker)
             WHERE seq = ?1 AND epoch = ?2 AND stage = ?3";
         let changed = self.execute(
             SQL,
@@ -53,6 +64,7 @@ impl Tx<'_> {
                 integer(next.epoch),
                 next.failures,
                 integer(next.version),
+                worker,
             ],
         )?;
         if changed != 1 {

@@ -112,9 +112,7 @@ impl Tx<'_> {
             expires_in: Duration::from_millis(life.expires_ms.saturating_sub(self.now)),
             waited: found.hot.life.waited(self.now),
         };
-        self.advance(&found.hot, &life)?;
-        const SQL: &str = "UPDATE jobs SET worker = ?2 WHERE seq = ?1";
-        self.execute(SQL, params![found.hot.seq, claim.worker])?;
+        self.advance_by(Some(&claim.worker), &found.hot, &life)?;
         Ok(Some(job))
     }
 
@@ -164,11 +162,12 @@ impl Tx<'_> {
         Ok(BeatVerdict::Held(cancel))
     }
 
-    pub(crate) fn settle(&self, settle: Settle) -> Result<SettleVerdict, Error> {
-        let Ticket { id, epoch } = settle.ticket;
+    pub(crate) fn settle(&self, settle: &Settle) -> Result<SettleVerdict, Error> {
+        let Ticket { id, epoch } = &settle.ticket;
         let Some(hot) = self.hot(id.as_str())? else { return Ok(SettleVerdict::Stale) };
         let exchange = || self.exchange(hot.seq);
-        let made = settlement::settle(hot.life, epoch, self.now, settle.outcome, exchange)?;
+        let made =
+            settlement::settle(hot.life, *epoch, self.now, settle.outcome.clone(), exchange)?;
         let Some(made) = made else { return Ok(SettleVerdict::Stale) };
         self.apply(&hot, &made)?;
         Ok(SettleVerdict::Done)

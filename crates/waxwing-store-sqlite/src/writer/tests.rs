@@ -24,8 +24,8 @@ fn writer(path: &std::path::Path, pages: i64) -> Writer {
     Writer::spawn(connection, Bounds::default(), Arc::new(clock)).unwrap()
 }
 
-fn insert(text: String) -> impl FnOnce(&Tx<'_>) -> Result<(), Error> + Send + 'static {
-    move |tx| Ok(tx.execute("INSERT INTO t VALUES (?1)", [text]).map(|_| ())?)
+fn insert(text: String) -> impl FnMut(&Tx<'_>) -> Result<(), Error> + Send + 'static {
+    move |tx| Ok(tx.execute("INSERT INTO t VALUES (?1)", [&text]).map(|_| ())?)
 }
 
 async fn count(writer: &Writer) -> i64 {
