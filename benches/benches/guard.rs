@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "a bench that cannot go on must stop")]
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -13,40 +14,40 @@ use waxwing_crypto::{Admission, Capacity, MemoryReplayGuard, NonceRecord, Window
 /// Nonces in a generation. The guard holds one to two of them: a million on average.
 const GENERATION: u64 = 666_667;
 
-/// One thread's messages, and the time that passes with them: a generation for each
-/// `per_generation`. A nonce comes again when it has long been forgotten.
+/// One thread's messages. A nonce comes again when it has long been forgotten.
 struct Feed {
     client_id: ClientId<'static>,
     key_id: KeyId<'static>,
     nonces: Vec<Nonce<'static>>,
-    per_generation: u64,
     sent: u64,
+}
+
+/// The time after `sent` messages of all threads: each [`GENERATION`] of them takes a window.
+fn time(sent: u64) -> i64 {
+    (i128::from(sent) * i128::from(Window::DEFAULT.span_ms()) / i128::from(GENERATION)) as i64
 }
 
 impl Feed {
     fn new(thread: u64, threads: u64) -> Self {
-        let per_generation = GENERATION / threads;
         let nonce = |n: u64| Nonce::new(format!("{thread:02x}{n:022x}")).expect("a nonce");
         Self {
             client_id: "agent-7".parse().expect("an id"),
             key_id: "k1".parse().expect("an id"),
-            nonces: (0..4 * per_generation).map(nonce).collect(),
-            per_generation,
+            nonces: (0..4 * GENERATION / threads).map(nonce).collect(),
             sent: 0,
         }
     }
 
-    fn record(&self, n: u64) -> (NonceRecord<'_>, i64) {
-        let span = Window::DEFAULT.span_ms();
-        let now_ms = (i128::from(n) * i128::from(span) / i128::from(self.per_generation)) as i64;
+    fn record(&self, n: u64, ts_ms: i64) -> NonceRecord<'_> {
         let nonce = &self.nonces[(n % self.nonces.len() as u64) as usize];
-        let (client_id, key_id) = (&self.client_id, &self.key_id);
-        (NonceRecord { client_id, key_id, nonce, ts_ms: now_ms }, now_ms)
+        NonceRecord { client_id: &self.client_id, key_id: &self.key_id, nonce, ts_ms }
     }
 
-    fn admit(&mut self, guard: &MemoryReplayGuard, count: u64) {
+    /// Threads share one clock, which `sent` counts: one that lags by a window would be refused.
+    fn admit(&mut self, guard: &MemoryReplayGuard, sent: &AtomicU64, count: u64) {
         for _ in 0..count {
-            let (record, now_ms) = self.record(self.sent);
+            let now_ms = time(sent.fetch_add(1, Ordering::Relaxed));
+            let record = self.record(self.sent, now_ms);
             assert_eq!(black_box(guard.admit_now(&record, now_ms)), Admission::Fresh);
             self.sent += 1;
         }
@@ -62,16 +63,16 @@ fn guard() -> MemoryReplayGuard {
 fn admission(c: &mut Criterion) {
     let mut group = c.benchmark_group("guard");
     for (name, threads) in [("admission", 1), ("admission, 2 threads", 2)] {
-        let guard = guard();
+        let (guard, sent) = (guard(), AtomicU64::new(0));
         let mut feeds: Vec<Feed> = (0..threads).map(|n| Feed::new(n, threads)).collect();
         let mut feed = |count: u64| {
             let began = Instant::now();
             std::thread::scope(|scope| {
                 let (mine, others) = feeds.split_first_mut().expect("one");
                 for other in others {
-                    scope.spawn(|| other.admit(&guard, count.div_ceil(threads)));
+                    scope.spawn(|| other.admit(&guard, &sent, count.div_ceil(threads)));
                 }
-                mine.admit(&guard, count.div_ceil(threads));
+                mine.admit(&guard, &sent, count.div_ceil(threads));
             });
             began.elapsed()
         };
@@ -80,12 +81,12 @@ fn admission(c: &mut Criterion) {
     }
 
     let (guard, mut feed) = (guard(), Feed::new(0, 1));
-    feed.admit(&guard, 1_000_000);
+    feed.admit(&guard, &AtomicU64::new(0), 1_000_000);
     let mut n = 0;
     group.bench_function("replay", |b| {
         b.iter(|| {
             n = (n + 7_919) % 1_000_000;
-            let (record, _) = feed.record(n);
+            let record = feed.record(n, time(n));
             assert_ne!(guard.admit_now(&record, Window::DEFAULT.span_ms()), Admission::Fresh);
         });
     });
@@ -102,7 +103,7 @@ fn pause(c: &mut Criterion) {
                 let guard = guard();
                 let mut took: Vec<Duration> = (0..1_000_000)
                     .map(|n| {
-                        let (record, _) = feed.record(n);
+                        let record = feed.record(n, time(n));
                         let began = Instant::now();
                         let _ = black_box(guard.admit_now(&record, 0));
                         began.elapsed()
