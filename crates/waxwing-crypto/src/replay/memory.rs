@@ -25,8 +25,12 @@ const TABLE: usize = 4096;
 /// The fewest and the most tables.
 const TABLES: (usize, usize) = (16, 4096);
 
-/// The guard of one server process. At a million nonces it takes up to 40 bytes for each, and about
-/// 60 for each key that spends any.
+/// In how many parts of the capacity a generation has room from its beginning. Growing is for floods;
+/// room for all of it in both generations would be 70 bytes a nonce.
+const SHARE: usize = 5;
+
+/// The guard of one server process. At a million nonces it takes up to 44 bytes for each, and about
+/// 60 for each key that spends any; a fifth of that from the beginning.
 #[derive(Debug)]
 pub struct MemoryReplayGuard {
     memory: RwLock<Memory>,
@@ -144,7 +148,7 @@ struct Generations<T> {
 }
 
 /// One generation's nonces in one table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Nonces {
     seen: HashSet<Name, BuildHasherDefault<Uniform>>,
     /// The times of the oldest and the newest message.
@@ -174,7 +178,12 @@ impl Memory {
             began_ms: now_ms,
             forgotten: Forgotten::before(now_ms),
             total: AtomicUsize::new(0),
-            nonces: (0..tables).map(|_| Mutex::default()).collect(),
+            nonces: (0..tables)
+                .map(|_| {
+                    let sized = || Nonces::sized(&capacity, tables);
+                    Mutex::new(Generations { young: sized(), old: sized() })
+                })
+                .collect(),
             counts: (0..least).map(|_| Mutex::default()).collect(),
         }
     }
@@ -223,8 +232,11 @@ impl Memory {
     /// Begins a new generation. What the elder held is given back, to be freed once nobody waits.
     fn turn(&mut self, now_ms: i64) -> Dropped {
         self.began_ms = now_ms;
-        let nonces: Vec<Nonces> = self.nonces.iter_mut().map(turn).collect();
-        let _counts = self.counts.iter_mut().map(turn).collect();
+        let (capacity, tables) = (self.capacity, self.nonces.len());
+        let sized = || Nonces::sized(&capacity, tables);
+        let nonces: Vec<Nonces> =
+            self.nonces.iter_mut().map(|table| turn(table, sized())).collect();
+        let _counts = self.counts.iter_mut().map(|table| turn(table, Counts::default())).collect();
         let dated = nonces.iter().filter_map(|table| table.dated);
         if let Some((oldest, newest)) = dated.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
             self.forgotten.add(oldest, newest);
@@ -249,12 +261,19 @@ fn table<T>(tables: &[Mutex<T>], bits: u64) -> Option<MutexGuard<'_, T>> {
 }
 
 /// Makes the younger generation the elder one, and gives what was the elder one.
-fn turn<T: Default>(table: &mut Mutex<Generations<T>>) -> T {
+fn turn<T>(table: &mut Mutex<Generations<T>>, young: T) -> T {
     let table = table.get_mut().unwrap_or_else(PoisonError::into_inner);
-    mem::replace(&mut table.old, mem::take(&mut table.young))
+    mem::replace(&mut table.old, mem::replace(&mut table.young, young))
 }
 
 impl Nonces {
+    /// An empty table, one of so many, with room for its share.
+    fn sized(capacity: &Capacity, tables: usize) -> Self {
+        let room = (capacity.total / tables / SHARE).min(TABLE);
+        let seen = HashSet::with_capacity_and_hasher(room, BuildHasherDefault::default());
+        Self { seen, dated: None }
+    }
+
     fn insert(&mut self, nonce: Name, ts_ms: i64) {
         self.seen.insert(nonce);
         let (oldest, newest) = self.dated.unwrap_or((ts_ms, ts_ms));
