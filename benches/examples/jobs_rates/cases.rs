@@ -10,14 +10,18 @@ use waxwing_jobs::{
     Started, Store,
 };
 
+use crate::bare::Reader;
 use crate::orders::{Idle, by_callers, id, json, kind, order, owner};
 use crate::places::Place;
 
 /// Jobs in one commit when a store is filled.
 const FILL: u64 = 256;
 
-/// Rounds of polls; the first one warms the caches.
-const POLL_ROUNDS: u64 = 6;
+/// Rounds of polls.
+const POLL_ROUNDS: u64 = 24;
+
+/// Rounds that are not counted: they warm the caches, and the database tidies up after the filling.
+const WARMING: u64 = 8;
 
 /// Polls of one store in a round.
 const POLLS: u64 = 4_000;
@@ -116,29 +120,52 @@ async fn fill(store: &dyn Store, count: u64) {
     }
 }
 
-/// The times of polls one after the other, over ids in no order, in stores with so many jobs each.
-/// The stores take turns, so that they meet the machine in the same mood.
-pub(crate) async fn polls(place: &Place, stored: [u64; 2]) -> [Vec<Duration>; 2] {
+/// The times of polls.
+pub(crate) struct Polls {
+    /// Of stores with few and with many jobs.
+    pub(crate) stores: [Vec<Duration>; 2],
+    /// Of the same row of the store with few, by the bare driver, where that is a way to another
+    /// process and back.
+    pub(crate) bare: Vec<Duration>,
+}
+
+/// Polls one after the other, over ids in no order, in stores with so many jobs each. The stores
+/// take turns, so that they meet the machine in the same mood.
+pub(crate) async fn polls(place: &Place, stored: [u64; 2]) -> Polls {
+    let names = ["few", "many"];
     let mut stores = Vec::new();
-    for (name, stored) in ["few", "many"].into_iter().zip(stored) {
+    for (name, stored) in names.into_iter().zip(stored) {
         let store = place.open(name).await;
         fill(&*store, stored).await;
         stores.push((store, stored));
     }
-    let mut times = [Vec::new(), Vec::new()];
+    let reader = match place.url(names[0]) {
+        Some(url) => Some(Reader::open(&url, names[0]).await),
+        None => None,
+    };
+    let mut polls = Polls { stores: [Vec::new(), Vec::new()], bare: Vec::new() };
     for round in 0..POLL_ROUNDS {
-        for ((store, stored), times) in stores.iter().zip(&mut times) {
+        if round == WARMING {
+            polls = Polls { stores: [Vec::new(), Vec::new()], bare: Vec::new() };
+        }
+        let scattered = |n: u64, stored| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % stored;
+        for ((store, stored), times) in stores.iter().zip(&mut polls.stores) {
             for n in round * POLLS..(round + 1) * POLLS {
-                let n = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % stored;
+                let n = scattered(n, *stored);
                 let (owner, id, began) = (owner(n), id(n), Instant::now());
                 let found = store.get(&owner, &id).await.expect("a poll");
                 times.push(began.elapsed());
                 assert!(found.is_some());
             }
-            if round == 0 {
-                times.clear();
+        }
+        if let Some(reader) = &reader {
+            for n in round * POLLS..(round + 1) * POLLS {
+                let n = scattered(n, stored[0]);
+                let began = Instant::now();
+                reader.read(n).await;
+                polls.bare.push(began.elapsed());
             }
         }
     }
-    times
+    polls
 }

@@ -84,23 +84,19 @@ impl Args {
             let rate = cases::starts(place, &format!("starts{round}"), self.count).await;
             durable.push(rate);
             // Side by side, so that both meet the machine in the same mood.
-            let name = format!("bare{round}");
-            if let Some(file) = place.file(&name) {
-                let rows = bare::starts(place, &name, &file, self.count).await;
-                bare.push(rows);
-                ratios.push(100.0 * rate / rows);
-            }
+            let rows = bare::starts(place, &format!("bare{round}"), self.count).await;
+            bare.push(rows);
+            ratios.push(100.0 * rate / rows);
         }
-        let sqlite = place.is_sqlite();
-        let promise = if sqlite { Promise::AtLeast(10_000.0) } else { Promise::None };
-        let (rate, share) = (Unit::PerSecond, Unit::Percent);
-        table.add("durable starts, 64 callers", at(&mut durable, 0.5), rate, promise);
-        if sqlite {
-            let name = "the same rows by bare rusqlite, 256 a commit";
-            table.add(name, at(&mut bare, 0.5), rate, Promise::None);
-            let name = "durable starts to bare rows";
-            table.add(name, at(&mut ratios, 0.5), share, Promise::AtLeast(60.0));
-        }
+        let (least, share) = if place.is_sqlite() {
+            (Promise::AtLeast(10_000.0), Promise::AtLeast(60.0))
+        } else {
+            (Promise::None, Promise::None)
+        };
+        table.add("durable starts, 64 callers", at(&mut durable, 0.5), Unit::PerSecond, least);
+        let name = format!("the same rows by {}, 256 a commit", bare::writer(place));
+        table.add(name, at(&mut bare, 0.5), Unit::PerSecond, Promise::None);
+        table.add("durable starts to bare rows", at(&mut ratios, 0.5), Unit::Percent, share);
     }
 
     async fn lifecycle(&self, place: &Place, table: &mut Table) {
@@ -127,14 +123,22 @@ impl Args {
         let promise = if place.is_sqlite() { Promise::AtMost(50.0) } else { Promise::None };
         let mut medians = Vec::new();
         let sizes = [1_000, self.stored];
-        for (stored, mut times) in sizes.into_iter().zip(cases::polls(place, sizes).await) {
-            let median = micros(at(&mut times, 0.5));
+        let mut polls = cases::polls(place, sizes).await;
+        for (stored, times) in sizes.into_iter().zip(&mut polls.stores) {
+            let median = micros(at(times, 0.5));
             let name = format!("poll by id, {} jobs stored, median", thousands(stored));
             table.add(name, median, Unit::Micros, promise);
             medians.push(median);
         }
         let ratio = medians[1] / medians[0];
         table.add("poll with many jobs to one with few", ratio, Unit::Times, Promise::AtMost(1.3));
+        if !polls.bare.is_empty() {
+            let median = micros(at(&mut polls.bare, 0.5));
+            let name = format!("the same row by {}, median", bare::writer(place));
+            table.add(name, median, Unit::Micros, Promise::None);
+            let name = "poll with few jobs to the bare row";
+            table.add(name, medians[0] / median, Unit::Times, Promise::None);
+        }
     }
 
     async fn waits(&self, place: &Place, table: &mut Table) {

@@ -1,6 +1,6 @@
 //! Where the measured stores are: a new one for each case, several handles to one when a case asks.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tempfile::TempDir;
@@ -77,18 +77,18 @@ impl Place {
         }
     }
 
-    /// A new file for bare rows, when stores are files.
-    pub(crate) fn file(&self, name: &str) -> Option<PathBuf> {
+    /// The address of the store of this name, when stores are on a server.
+    pub(crate) fn url(&self, name: &str) -> Option<String> {
         match self {
-            Self::Files(folder) => Some(folder.path().join(name)),
-            Self::Server(_) => None,
+            Self::Files(_) => None,
+            Self::Server(server) => Some(server.url(name)),
         }
     }
 
     /// Bytes of the log beside a store's file.
     pub(crate) fn log_bytes(&self, name: &str) -> u64 {
-        let Some(file) = self.file(name) else { return 0 };
-        let mut log = file.into_os_string();
+        let Self::Files(folder) = self else { return 0 };
+        let mut log = folder.path().join(name).into_os_string();
         log.push("-wal");
         std::fs::metadata(log).map_or(0, |log| log.len())
     }
