@@ -188,7 +188,7 @@ export function verifyReply(bytes, secret, sent, nowMs) {
 export class Client {
   #url; #ids; #secret; #timeout; #pins; #requirePins; #offsetMs = 0;
   /** `secret` is bytes; times are in milliseconds. */
-  constructor({ url, secret, timeout = 30_000, pins = {}, require_pins: requirePins = false, ...ids }) {
+  constructor({ url, secret, timeout = 60_000, pins = {}, require_pins: requirePins = false, ...ids }) {
     if (!/^https?:\/\/[^/@?#]+(\/[^?#]*)?$/.test(url)) throw new WaxwingError("usage", "no url http(s)://HOST[:PORT]");
     this.#url = new URL(url.replace(/\/*$/, "/v1/call"));
     [this.#ids, this.#secret, this.#timeout, this.#pins, this.#requirePins] = [ids, secret, timeout, pins, requirePins];

@@ -184,7 +184,7 @@ def verify_reply(data, secret, sent, now_ms):
 # Calls and jobs (sections 6 and 9).
 class Client:
     """Calls one server; `secret` is bytes. A call is a connection of its own, so threads may share a client."""
-    def __init__(self, url, client_id, server_id, key_id, secret, timeout=30.0, pins=(), require_pins=False):
+    def __init__(self, url, client_id, server_id, key_id, secret, timeout=60.0, pins=(), require_pins=False):
         self._url, self._secret, self._timeout, self._offset_ms = urllib.parse.urlsplit(url), secret, timeout, 0
         self._ids = {"client_id": client_id, "server_id": server_id, "key_id": key_id}
         self._pins, self._require_pins, self._path = dict(pins), require_pins, self._url.path.rstrip("/") + "/v1/call"

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use waxwing_core::{ClientId, JobId};
+use waxwing_core::{ClientId, JobId, ServerId};
 use waxwing_jobs::{
     Admission, Answered, Answers, Beat, BeatVerdict, CancelRequest, CancelVerdict, Census, Claim,
     Claimed, Engine, EngineConfig, Filter, NewJob, NonceRecord, Page, PurgeVerdict, RequeueVerdict,
@@ -56,6 +56,10 @@ impl Counted {
 impl Store for Counted {
     fn info(&self) -> StoreInfo {
         self.store.info()
+    }
+
+    async fn bind(&self, server: &ServerId<'_>) -> Result<(), StoreError> {
+        self.asked().bind(server).await
     }
 
     async fn admit(&self, nonces: Vec<NonceRecord>) -> Result<Vec<Admission>, StoreError> {

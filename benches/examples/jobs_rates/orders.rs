@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use waxwing_core::{CanonicalJson, ClientId, JobId, ToolName};
-use waxwing_jobs::{JobContext, JobFailure, NewJob, RunOutcome, Runner};
+use waxwing_jobs::{JobContext, JobFailure, Kind, NewJob, RunOutcome, Runner};
 
 /// Callers at once.
 pub(crate) const CALLERS: u64 = 64;
@@ -65,8 +65,8 @@ pub(crate) struct Idle;
 
 #[async_trait]
 impl Runner for Idle {
-    fn kinds(&self) -> Vec<ToolName<'static>> {
-        vec![kind()]
+    fn kinds(&self) -> Vec<Kind> {
+        vec![kind().into()]
     }
 
     async fn run(&self, _: JobContext) -> Result<RunOutcome, JobFailure> {

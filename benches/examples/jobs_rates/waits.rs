@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
-use waxwing_core::{JobId, ToolName};
-use waxwing_jobs::{Engine, EngineConfig, JobContext, JobFailure, RunOutcome, Runner};
+use waxwing_core::JobId;
+use waxwing_jobs::{Engine, EngineConfig, JobContext, JobFailure, Kind, RunOutcome, Runner};
 
 use crate::orders::{id, json, kind, order, owner};
 use crate::places::Place;
@@ -20,8 +20,8 @@ struct Told {
 
 #[async_trait]
 impl Runner for Told {
-    fn kinds(&self) -> Vec<ToolName<'static>> {
-        vec![kind()]
+    fn kinds(&self) -> Vec<Kind> {
+        vec![kind().into()]
     }
 
     async fn run(&self, context: JobContext) -> Result<RunOutcome, JobFailure> {
@@ -44,7 +44,7 @@ pub(crate) async fn run(place: &Place, count: usize, same: bool) -> Vec<Duration
     for n in 0..count as u64 {
         worker.start(order(n)).await.expect("a start");
         let (owner, id) = (owner(n), id(n));
-        let wait = waiter.wait(&owner, &id, None, Duration::from_secs(30));
+        let wait = waiter.wait(&owner, &id, Duration::from_secs(30));
         let release = async {
             // The wait has begun by then; a different moment of each look, too.
             tokio::time::sleep(Duration::from_millis(40 + n % 26)).await;
@@ -63,7 +63,7 @@ struct Nothing;
 
 #[async_trait]
 impl Runner for Nothing {
-    fn kinds(&self) -> Vec<ToolName<'static>> {
+    fn kinds(&self) -> Vec<Kind> {
         Vec::new()
     }
 

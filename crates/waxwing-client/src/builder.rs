@@ -63,7 +63,7 @@ impl Client {
             keys,
             limits: Limits::DEFAULT,
             window: Window::DEFAULT,
-            timeout: Duration::from_secs(60),
+            timeout: ClientBuilder::TIMEOUT,
             connect_timeout: Duration::from_secs(5),
             pins: Pins::default(),
             clock: Clock::of_system(),
@@ -73,6 +73,9 @@ impl Client {
 }
 
 impl ClientBuilder {
+    /// How long one call may take in all, unless [`Self::timeout`] says otherwise: 60 s.
+    pub const TIMEOUT: Duration = Duration::from_secs(60);
+
     /// How large and how deep a message may be, in either direction (wire.md §1).
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
@@ -87,8 +90,9 @@ impl ClientBuilder {
         self
     }
 
-    /// How long one call may take in all, from the connection to the last byte and with the one retry
-    /// after `stale`; 60 s by default. A poll that waits may take so much longer.
+    /// How long one call may take in all, from the connection to the last byte, with the one retry
+    /// after `stale` and with the repeats of a call that has an idempotency key and still runs;
+    /// [`Self::TIMEOUT`] by default. A poll that waits may take so much longer.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use waxwing_core::message::{CanonicalWrite, Outcome, Request};
-use waxwing_core::{CanonicalJson, ClientId, KeyId, Scratch, ServerId, ToolName, WriteError};
+use waxwing_core::{
+    CanonicalJson, ClientId, ErrorCode, KeyId, Scratch, ServerId, ToolName, WriteError,
+};
 use waxwing_crypto::{Key, KeyChain, SentRequest, sign_request};
 
 use crate::clock::Clock;
@@ -16,6 +18,9 @@ use crate::options::CallOptions;
 use crate::pins::Pins;
 use crate::transport::Transport;
 use crate::verify::{Verifier, server_time};
+
+/// The shortest pause before a call that still runs is sent again.
+const LEAST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Calls the tools of one server as one client. Clones share connections and what was learned of the
 /// server's clock; calls may run at the same time. They need a tokio runtime with IO and time.
@@ -75,7 +80,9 @@ impl Client {
         }
     }
 
-    /// Calls any tool and gives the verified outcome as it is, a signed error included.
+    /// Calls any tool and gives the verified outcome as it is, a signed error included. A call with an
+    /// idempotency key that still runs when the server answers is sent again, for as long as it may
+    /// take in all, so that a `timeout` is what the tool came to (wire.md §5).
     ///
     /// # Errors
     /// [`ClientError`], though never `Failed`, `OtherStatus` or `Decode`.
@@ -87,17 +94,20 @@ impl Client {
     ) -> Result<Outcome<'static>, ClientError> {
         let tool = ToolName::new(tool).map_err(Misuse::ToolName)?;
         let after = options.timeout.unwrap_or(self.inner.timeout);
-        let exchange = async {
-            let outcome = self.exchange(&tool, args, options).await?;
-            match server_time(&outcome) {
-                Some(server_ts_ms) => {
-                    self.inner.clock.learn(server_ts_ms);
-                    self.exchange(&tool, args, options).await
-                }
-                None => Ok(outcome),
+        let mut still_running = false;
+        let outcome = async {
+            loop {
+                let outcome = self.exchange_timely(&tool, args, options).await?;
+                let Some(pause) = pause_of_running(&outcome, options) else { return Ok(outcome) };
+                still_running = true;
+                tokio::time::sleep(pause).await;
             }
         };
-        tokio::time::timeout(after, exchange).await.unwrap_or(Err(ClientError::Timeout { after }))
+        match tokio::time::timeout(after, outcome).await {
+            Ok(outcome) => outcome,
+            Err(_) if still_running => Err(ClientError::StillRunning { after }),
+            Err(_) => Err(ClientError::Timeout { after }),
+        }
     }
 
     /// The server's clock less this machine's in milliseconds, as far as signed replies have told; 0
@@ -120,6 +130,23 @@ impl Client {
 
     pub(crate) fn entropy(&self) -> &Entropy {
         &self.inner.entropy
+    }
+
+    /// One exchange, and another one if the first said that the clock is off.
+    async fn exchange_timely<Args: CanonicalWrite + ?Sized>(
+        &self,
+        tool: &ToolName<'_>,
+        args: &Args,
+        options: &CallOptions,
+    ) -> Result<Outcome<'static>, ClientError> {
+        let outcome = self.exchange(tool, args, options).await?;
+        match server_time(&outcome) {
+            Some(server_ts_ms) => {
+                self.inner.clock.learn(server_ts_ms);
+                self.exchange(tool, args, options).await
+            }
+            None => Ok(outcome),
+        }
     }
 
     async fn exchange<Args: CanonicalWrite + ?Sized>(
@@ -168,6 +195,18 @@ impl Client {
         }
         let sent = SentRequest::new(&request, signature);
         Ok((message, sent))
+    }
+}
+
+/// How long to wait before a call is sent again that has an idempotency key and, the server says, still
+/// runs: a `timeout` with a pause, where that of a tool has none (wire.md §5).
+fn pause_of_running(outcome: &Outcome<'_>, options: &CallOptions) -> Option<Duration> {
+    options.idempotency_key.as_ref()?;
+    match outcome {
+        Outcome::Error(error) if error.code == ErrorCode::Timeout => {
+            error.retry_after_ms.map(|ms| Duration::from_millis(ms).max(LEAST_PAUSE))
+        }
+        _ => None,
     }
 }
 

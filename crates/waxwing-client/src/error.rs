@@ -32,6 +32,16 @@ pub enum ClientError {
         /// The time that was allowed.
         after: Duration,
     },
+    /// By the server's signed word the call, which has an idempotency key, was still at work when the
+    /// time was over. It goes on: the same call with the same key waits for its outcome.
+    #[error(
+        "the call still runs after {} ms; send it again with the same idempotency key",
+        after.as_millis()
+    )]
+    StillRunning {
+        /// The time that was allowed.
+        after: Duration,
+    },
     /// An unsigned refusal: a hint that anybody on the way could have made (wire.md §3).
     #[error("refused, by an unsigned message: {0}")]
     Refused(CallError),

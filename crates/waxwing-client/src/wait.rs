@@ -19,6 +19,8 @@ const LONG_POLL_MS: u64 = 20_000;
 const GRACE: Duration = Duration::from_secs(10);
 /// The longest pause that a server can ask for between two polls.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// The pause after a poll that had news: more may follow soon.
+const PAUSE_AFTER_NEWS: Duration = Duration::from_millis(100);
 
 impl Client {
     /// Waits for a job and gives its output. `on_progress` hears what changed since it last heard.
@@ -67,11 +69,13 @@ impl Client {
             match self.poll_within(job_id, LONG_POLL_MS, self.timeout().min(GRACE)).await {
                 Ok(JobStatus::Running { poll_after_ms, progress }) => {
                     silence = Silence::new(patience);
+                    let mut pause = Duration::from_millis(poll_after_ms).min(MAX_PAUSE);
                     if progress != reported {
                         progress.iter().for_each(&mut on_progress);
                         reported = progress;
+                        pause = pause.min(PAUSE_AFTER_NEWS);
                     }
-                    sleep_until(began + Duration::from_millis(poll_after_ms).min(MAX_PAUSE)).await;
+                    sleep_until(began + pause).await;
                 }
                 Ok(JobStatus::Done(output)) => return Ok(output),
                 Ok(JobStatus::Failed(error)) => return Err(ClientError::Failed(error)),

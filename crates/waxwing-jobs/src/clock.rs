@@ -10,6 +10,10 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     fn now_ms(&self) -> u64;
 }
 
+/// A hundred years: longer than any process runs, and short enough to be added to any time. What is
+/// longer counts as this.
+pub const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// A duration in whole milliseconds; one that does not fit is the longest that does.
 #[must_use]
 pub fn millis(duration: Duration) -> u64 {

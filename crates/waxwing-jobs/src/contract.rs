@@ -9,6 +9,7 @@ mod durable;
 mod life;
 pub mod model;
 mod operate;
+mod races;
 mod start;
 mod work;
 mod world;
@@ -33,6 +34,12 @@ pub trait Subject: Send + Sync {
 pub trait Fixture: Send + Sync {
     /// The store.
     fn store(&self) -> Arc<dyn Store>;
+
+    /// One more handle to the same store, like that of another process; the same one where there can
+    /// be no other.
+    async fn another(&self) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(self.store())
+    }
 
     /// Moves the store's clock forward, which otherwise must stand still or nearly so.
     async fn pass(&self, time: Duration);
@@ -104,6 +111,7 @@ macro_rules! promises {
 /// Needs a tokio runtime with timers, not paused for stores that work on threads of their own.
 pub async fn check(subject: &dyn Subject) -> Vec<Broken> {
     promises! { subject,
+        "a store works for one server" => start::one_server,
         "a started job is there at once, as it was ordered" => start::reads_back,
         "a batch is judged item by item, in its order" => start::batch,
         "an id is used once" => start::id_taken,
@@ -122,6 +130,7 @@ pub async fn check(subject: &dyn Subject) -> Vec<Broken> {
         "a claim tells how long the job was ready" => work::waited,
         "claims that race take each job once" => work::claim_race,
         "owners take turns" => work::turns,
+        "owners take turns, whatever stands before them in the queue" => work::turns_behind,
         "kinds that were not asked for are left alone" => work::kinds,
         "a beat keeps the lease, as often as it comes" => work::beats,
         "progress shows, and a checkpoint reaches the next attempt" => work::reports,
@@ -142,13 +151,14 @@ pub async fn check(subject: &dyn Subject) -> Vec<Broken> {
         "partial answers are kept, and the first answer stands" => ask::partial,
         "a key is asked once in a job's life" => ask::reuse,
         "changes are told, and only changes" => operate::changed,
-        "a change wakes whoever waits for it" => operate::wakes,
+        "a change wakes whoever waits for it, and nothing else does" => operate::wakes,
         "jobs are listed in pages, by filter" => operate::list,
         "a job is found by its id alone, for operators" => operate::inspect,
         "jobs are counted" => operate::census,
         "a failed job can be tried again, nothing else can" => operate::requeue,
         "an ended job can be deleted, nothing else can" => operate::purge,
-        "a sweep does no more than it was asked to" => operate::sweep_limit,
+        "a sweep does no more than it was asked to, and says what is left" => operate::sweep_limit,
+        "whatever races, each job has one course and the counts agree with the rows" => races::races,
         "what was acknowledged survives a crash" => durable::survives,
         "a crash changes no count and no turn" => durable::counts,
     }

@@ -4,19 +4,20 @@
 //! is true is in the store alone: losing the engine at any point loses no job.
 
 mod attempt;
+mod contact;
 mod heart;
 mod held;
+mod pace;
+mod room;
 mod settler;
 mod waiting;
 mod worker;
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use waxwing_core::{ClientId, JobId};
@@ -27,8 +28,11 @@ use crate::job::{CancelRequest, NewJob, Snapshot};
 use crate::observer::{Observer, Unobserved};
 use crate::runner::Runner;
 use crate::store::{CancelVerdict, Started, Store, StoreError};
+use contact::Contact;
 pub(crate) use held::Reports;
 use held::{Active, Stop};
+use pace::Pace;
+use room::Room;
 use settler::Settler;
 use waiting::Waiting;
 
@@ -38,7 +42,7 @@ use waiting::Waiting;
 pub struct EngineConfig {
     /// A name for people to read in an operator's list; `worker` by default.
     pub worker: String,
-    /// The most jobs that run at once; 64 by default, at least 1.
+    /// The most jobs of each [`Lane`](crate::Lane) that run at once; 64 by default, at least 1.
     pub concurrency: usize,
     /// The most jobs taken by one claim; 32 by default, at least 1.
     pub batch: usize,
@@ -99,10 +103,9 @@ struct Shared {
     settler: Settler,
     waiting: Waiting,
     course: watch::Sender<Course>,
-    /// There may be something to claim.
-    work: Notify,
-    /// When retries of this process become ready.
-    due: Mutex<BinaryHeap<Reverse<Instant>>>,
+    contact: Contact,
+    pace: Pace,
+    room: Room,
 }
 
 impl Shared {
@@ -110,24 +113,6 @@ impl Shared {
     async fn reached(&self, course: Course) {
         // The sender is this value's own, so waiting cannot fail.
         let _ = self.course.subscribe().wait_for(|now| *now >= course).await;
-    }
-
-    /// Makes the claiming task look again once `delay` has passed.
-    fn look_again_after(&self, delay: Duration) {
-        let when = Instant::now() + delay;
-        self.due.lock().unwrap_or_else(PoisonError::into_inner).push(Reverse(when));
-        self.work.notify_one();
-    }
-
-    /// How long the claiming task may rest: until the next retry is due, at most the idle poll.
-    fn rest(&self) -> Duration {
-        let now = Instant::now();
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        while due.peek().is_some_and(|Reverse(when)| *when <= now) {
-            due.pop();
-        }
-        let next = due.peek().map_or(self.config.idle_poll, |Reverse(when)| *when - now);
-        next.min(self.config.idle_poll)
     }
 }
 
@@ -173,6 +158,9 @@ impl Engine {
         let (settler, settles) = Settler::new();
         let shared = Arc::new(Shared {
             jitter: Jitter::seeded(config.jitter_seed),
+            contact: Contact::new(config.lease),
+            pace: Pace::new(config.idle_poll),
+            room: Room::new(&config, runner.kinds()),
             store,
             runner,
             config,
@@ -180,8 +168,6 @@ impl Engine {
             settler,
             waiting: Waiting::default(),
             course: watch::Sender::new(Course::Working),
-            work: Notify::new(),
-            due: Mutex::default(),
         });
         let others = [
             Bound(tokio::spawn(settler::run(Arc::clone(&shared), settles))),
@@ -207,7 +193,7 @@ impl Engine {
     pub async fn start(&self, job: NewJob) -> Result<Started, StoreError> {
         let started = only(self.shared.store.start(vec![job]).await?)?;
         if started == Started::Created {
-            self.shared.work.notify_one();
+            self.shared.pace.now();
         }
         Ok(started)
     }
@@ -224,9 +210,8 @@ impl Engine {
         self.shared.store.get(owner, id).await
     }
 
-    /// Like [`Engine::get`], but answers only when the job shows something new, has ended, or
-    /// `timeout` is over. New is what differs from the job as it stood when this was called, or,
-    /// given `after`, from the version that was seen then.
+    /// Like [`Engine::get`], but while the job is worked on, answers only when it shows something
+    /// new or `timeout` is over. A job that has ended, or waits for its client, is answered at once.
     ///
     /// # Errors
     /// Whatever the store fails with.
@@ -234,22 +219,21 @@ impl Engine {
         &self,
         owner: &ClientId<'_>,
         id: &JobId<'_>,
-        after: Option<u64>,
         timeout: Duration,
     ) -> Result<Option<Snapshot>, StoreError> {
+        if timeout.is_zero() {
+            return self.get(owner, id).await;
+        }
         let end = Instant::now() + timeout;
         let mut place = self.shared.waiting.join(id);
-        let Some(first) = self.shared.store.get(owner, id).await? else { return Ok(None) };
-        if first.phase.is_terminal() || after.is_some_and(|seen| seen != first.version) {
-            return Ok(Some(first));
-        }
+        let Some(first) = self.get(owner, id).await? else { return Ok(None) };
         let mut latest = first.clone();
-        while latest.shows_the_same_as(&first) {
+        while latest.phase.is_worked_on() && latest.shows_the_same_as(&first) {
             place.seen(latest.version);
             if tokio::time::timeout_at(end, place.moved()).await.is_err() {
                 return Ok(Some(latest));
             }
-            let Some(now) = self.shared.store.get(owner, id).await? else { return Ok(None) };
+            let Some(now) = self.get(owner, id).await? else { return Ok(None) };
             latest = now;
         }
         Ok(Some(latest))
@@ -289,7 +273,7 @@ impl Engine {
         let answered = self.shared.store.answer(owner, id, answers).await?;
         if answered.as_ref().is_some_and(|answered| !answered.taken.is_empty()) {
             self.shared.waiting.bump(id);
-            self.shared.work.notify_one();
+            self.shared.pace.now();
         }
         Ok(answered)
     }

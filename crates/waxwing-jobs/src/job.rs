@@ -11,8 +11,12 @@ use crate::input::InputRequests;
 /// The most bytes kept of a progress message, a failure message or a cancel reason.
 const MOST_TEXT: usize = 4096;
 
-/// Shortens `text` to the bytes a store keeps, at a character's boundary.
+/// Shortens `text` to the bytes a store keeps, at a character's boundary. NUL, which some databases have
+/// no text for, becomes U+FFFD.
 pub(crate) fn bounded(mut text: String) -> String {
+    if text.contains('\0') {
+        text = text.replace('\0', "\u{fffd}");
+    }
     if text.len() > MOST_TEXT {
         text.truncate(text.floor_char_boundary(MOST_TEXT));
     }
@@ -187,6 +191,8 @@ pub enum Cause {
     LeaseLost,
     /// What was stored of the job does not read back.
     Corrupt,
+    /// A newer version of this program stored it, for a reason that this one has no word for.
+    Unknown,
 }
 
 /// A failure as the peer is told it.
@@ -270,6 +276,13 @@ impl Phase {
     pub const fn is_terminal(&self) -> bool {
         matches!(self, Self::Completed { .. } | Self::Failed | Self::Cancelled { .. })
     }
+
+    /// Whether the job is a worker's to bring on: one has it, or it waits for one. On the wire both are
+    /// `running`.
+    #[must_use]
+    pub const fn is_worked_on(&self) -> bool {
+        matches!(self, Self::Queued | Self::Running)
+    }
 }
 
 /// A job as it stood at one moment.
@@ -308,12 +321,12 @@ impl Snapshot {
         (self.read_ms.saturating_sub(self.created_ms) / 4).clamp(100, 5_000)
     }
 
-    /// Whether a client would see a difference between the two. That a worker took the job, or
-    /// gave it back for another attempt, is not one: on the wire both are `running`.
+    /// Whether a client would see no difference between the two. That a worker took the job, or
+    /// gave it back for another attempt, is none.
     #[must_use]
     pub fn shows_the_same_as(&self, other: &Self) -> bool {
-        let working = |phase: &Phase| matches!(phase, Phase::Queued | Phase::Running);
-        let same_phase = self.phase == other.phase || working(&self.phase) && working(&other.phase);
+        let same_phase =
+            self.phase == other.phase || self.phase.is_worked_on() && other.phase.is_worked_on();
         same_phase && self.progress == other.progress
     }
 }
@@ -329,5 +342,12 @@ mod tests {
         let cut = Failure::new(Cause::Tool, format!("{}\u{1f600}", "x".repeat(4095)));
         assert_eq!(cut.message, "x".repeat(4095));
         assert_eq!(CancelRequest::new(Some(format!("{kept}y"))).reason(), Some(kept.as_str()));
+    }
+
+    #[test]
+    fn texts_hold_no_nul() {
+        let told = Progress::new(1.0, None, Some("a\0b".to_owned())).unwrap();
+        assert_eq!(told.message(), Some("a\u{fffd}b"));
+        assert_eq!(CancelRequest::new(Some("\0".to_owned())).reason(), Some("\u{fffd}"));
     }
 }

@@ -20,7 +20,7 @@ mod store;
 
 pub use backoff::{Backoff, Jitter};
 pub use cancellation::{Cancellation, Canceller};
-pub use clock::{Clock, ManualClock, RuntimeClock, SystemClock, millis};
+pub use clock::{Clock, FOR_EVER, ManualClock, RuntimeClock, SystemClock, millis};
 pub use engine::{Drained, Engine, EngineConfig};
 pub use input::{Answered, Answers, Exchange, InputKey, InputRequest, InputRequests, InvalidInput};
 pub use job::{
@@ -29,9 +29,10 @@ pub use job::{
 };
 pub use memory::MemoryStore;
 pub use observer::{AttemptEnd, JobEnd, JobEnding, Observer, Unobserved};
-pub use runner::{JobContext, JobFailure, Retry, RunOutcome, Runner};
+pub use runner::{JobContext, JobFailure, Kind, Lane, Retry, RunOutcome, Runner};
 pub use store::{
     Admission, Beat, BeatVerdict, Bound, Bounds, CancelVerdict, Census, Claim, Claimed, Durability,
-    Filter, Inspected, Listed, Outcome, Page, PurgeVerdict, RequeueVerdict, Seen, Settle,
-    SettleVerdict, Sharing, Started, Store, StoreError, StoreInfo, Swept, TOLD_WITHIN, Ticket,
+    Filter, Inspected, Listed, Outcome, Page, PurgeVerdict, Remaining, RequeueVerdict, Seen,
+    Settle, SettleVerdict, Sharing, Started, Store, StoreError, StoreInfo, Swept, TOLD_WITHIN,
+    Ticket,
 };

@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use waxwing_core::{ClientId, JobId};
+use waxwing_core::{ClientId, JobId, ServerId};
 
 use crate::clock::{Clock, RuntimeClock};
 use crate::input::{Answered, Answers};
 use crate::job::{CancelRequest, NewJob, NonceRecord, Snapshot};
 use crate::store::{
     Admission, Beat, BeatVerdict, Bounds, CancelVerdict, Census, Claim, Claimed, Durability,
-    Filter, Inspected, Page, PurgeVerdict, RequeueVerdict, Seen, Settle, SettleVerdict, Sharing,
-    Started, Store, StoreError, StoreInfo, Swept,
+    Filter, Inspected, Page, PurgeVerdict, Remaining, RequeueVerdict, Seen, Settle, SettleVerdict,
+    Sharing, Started, Store, StoreError, StoreInfo, Swept,
 };
 use guard::Guard;
 use table::Table;
@@ -38,6 +38,7 @@ struct State {
     table: Table,
     guard: Guard,
     marks: HashMap<String, i64>,
+    server: Option<ServerId<'static>>,
 }
 
 impl MemoryStore {
@@ -120,6 +121,15 @@ impl Store for MemoryStore {
         Sharing::Alone
     }
 
+    async fn bind(&self, server: &ServerId<'_>) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        let bound = state.server.get_or_insert_with(|| server.clone().into_owned());
+        match bound.as_str() {
+            bound if bound != server.as_str() => Err(StoreError::of_another(bound, server)),
+            _ => Ok(()),
+        }
+    }
+
     async fn admit(&self, nonces: Vec<NonceRecord>) -> Result<Vec<Admission>, StoreError> {
         Ok(self.commit(|state, now| {
             let admit = |nonce: &NonceRecord| {
@@ -189,11 +199,13 @@ impl Store for MemoryStore {
     }
 
     async fn sweep(&self, limit: usize) -> Result<Swept, StoreError> {
-        Ok(self.commit(|state, now| Swept {
-            lapsed: state.table.lapse(now, limit),
-            jobs: state.table.expire(now, limit),
-            nonces: state.guard.forget_nonces(now, limit),
-            keys: state.guard.forget_keys(now, limit),
+        Ok(self.commit(|state, now| {
+            let lapsed = state.table.lapse(now, limit);
+            let (jobs, unfinished) = state.table.expire(now, limit);
+            let nonces = state.guard.forget_nonces(now, limit);
+            let keys = state.guard.forget_keys(now, limit);
+            let remaining = Remaining::after([lapsed, jobs, nonces, keys], limit);
+            Swept { lapsed, jobs, unfinished, nonces, keys, remaining }
         }))
     }
 

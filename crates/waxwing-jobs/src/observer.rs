@@ -88,13 +88,15 @@ pub enum AttemptEnd {
     Cancelled,
     /// Given back by a process that stops.
     Released,
-    /// The job was no longer this worker's: its lease had run out, or its lifetime.
+    /// The job was no longer this worker's: its lease had run out.
     Lost,
+    /// The job's lifetime was over before its work was.
+    Expired,
 }
 
 impl AttemptEnd {
     /// Every end.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Completed,
         Self::Failed,
         Self::Retried,
@@ -102,6 +104,7 @@ impl AttemptEnd {
         Self::Cancelled,
         Self::Released,
         Self::Lost,
+        Self::Expired,
     ];
 
     /// The name, for a metric's label.
@@ -115,6 +118,7 @@ impl AttemptEnd {
             Self::Cancelled => "cancelled",
             Self::Released => "released",
             Self::Lost => "lost",
+            Self::Expired => "expired",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! For store authors: the parts of a job that have no column of their own, as JSON text and back.
 
+mod stored;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
@@ -7,7 +9,9 @@ use waxwing_core::{CanonicalJson, ErrorCode, Limits};
 
 use crate::input::{Answers, InputKey, InputRequest, InputRequests};
 use crate::job::{Attempt, Cause, Failure};
+use crate::settlement;
 use crate::store::StoreError;
+pub use stored::{StoredJob, StoredLine};
 
 /// A text that a store kept and that does not read back.
 fn damaged(what: &str) -> StoreError {
@@ -97,6 +101,7 @@ const fn cause_name(cause: Cause) -> &'static str {
         Cause::Panic => "panic",
         Cause::LeaseLost => "lease_lost",
         Cause::Corrupt => "corrupt",
+        Cause::Unknown => "unknown",
     }
 }
 
@@ -135,13 +140,30 @@ pub fn attempts_from_text(text: &str) -> Result<Vec<Attempt>, StoreError> {
     entries.iter().map(|entry| attempt(entry).unwrap_or_else(|| Err(damaged(WHAT)))).collect()
 }
 
+/// The attempts of a job that turned out damaged: those that read back, and as the last one that the
+/// job failed for it.
+///
+/// # Errors
+/// Those of [`attempts_to_text`].
+pub fn condemned_attempts(
+    earlier: Option<&str>,
+    number: u32,
+    ended_ms: u64,
+) -> Result<String, StoreError> {
+    let mut attempts = earlier.and_then(|text| attempts_from_text(text).ok()).unwrap_or_default();
+    let failure = Failure::new(Cause::Corrupt, "what was stored of the job does not read back");
+    settlement::list_attempt(&mut attempts, Attempt { number, ended_ms, failure });
+    attempts_to_text(&attempts)
+}
+
 fn attempt(entry: &Value) -> Option<Result<Attempt, StoreError>> {
     let cause = entry.get("cause")?.as_str()?;
-    let cause = [Cause::Tool, Cause::Panic, Cause::LeaseLost, Cause::Corrupt]
+    let known = [Cause::Tool, Cause::Panic, Cause::LeaseLost, Cause::Corrupt]
         .into_iter()
-        .find(|known| cause_name(*known) == cause)?;
-    let mut failure = Failure::new(cause, entry.get("message")?.as_str()?);
-    // A code of a newer version is left out rather than making the job unreadable.
+        .find(|known| cause_name(*known) == cause);
+    let mut failure =
+        Failure::new(known.unwrap_or(Cause::Unknown), entry.get("message")?.as_str()?);
+    // Neither a cause nor a code of a newer version makes the job unreadable.
     failure.code = entry.get("code").and_then(Value::as_str).and_then(ErrorCode::parse);
     failure.details = match entry.get("details").map(canonical).transpose() {
         Ok(details) => details,
@@ -169,6 +191,23 @@ mod tests {
         let text = attempts_to_text(&attempts).unwrap();
         assert_eq!(attempts_from_text(&text).unwrap(), attempts);
         assert_eq!(attempts_from_text("[]").unwrap(), []);
+    }
+
+    #[test]
+    fn words_of_a_newer_version_damage_nothing() {
+        let text = r#"[{"number":1,"ended_ms":7,"cause":"evicted","code":"evicted","message":"m"},
+            {"number":2,"ended_ms":8,"cause":"tool","message":"n","since":"later"}]"#;
+        let [newer, plain] = attempts_from_text(text).unwrap().try_into().unwrap();
+        assert_eq!((newer.number, newer.ended_ms), (1, 7));
+        assert_eq!(newer.failure, Failure::new(Cause::Unknown, "m"));
+        assert_eq!(plain.failure, Failure::new(Cause::Tool, "n"));
+        let again = attempts_to_text(std::slice::from_ref(&newer)).unwrap();
+        assert_eq!(attempts_from_text(&again).unwrap(), [newer]);
+        for broken in
+            [r#"[{"number":1,"ended_ms":7,"cause":3,"message":"m"}]"#, "[{\"cause\":\"x\"}]"]
+        {
+            assert!(attempts_from_text(broken).is_err(), "{broken}");
+        }
     }
 
     #[test]

@@ -15,12 +15,62 @@ use crate::job::{Cause, Failure, Progress};
 /// before its end is stored.
 #[async_trait]
 pub trait Runner: Send + Sync + 'static {
-    /// The kinds of work it can do. Jobs of other kinds are left for other processes.
-    fn kinds(&self) -> Vec<ToolName<'static>>;
+    /// The kinds of work it can do, asked once. Jobs of other kinds are left for other processes.
+    fn kinds(&self) -> Vec<Kind>;
 
     /// Runs one attempt. The future is dropped when the job's time is over, when another worker
     /// has taken the job, and a moment after the job's cancellation is asked for.
     async fn run(&self, context: JobContext) -> Result<RunOutcome, JobFailure>;
+}
+
+/// A kind of work, and what it may take up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Kind {
+    /// Its name.
+    pub name: ToolName<'static>,
+    /// The most attempts of it that run here at once, whatever else there is room for; those beyond stay
+    /// in the queue, for other processes too. Without bound by default.
+    pub most: usize,
+    /// Whose places it takes; those of jobs by default.
+    pub lane: Lane,
+}
+
+impl Kind {
+    /// The same kind with at most so many attempts at once; 0 counts as 1.
+    #[must_use]
+    pub const fn at_most(mut self, most: usize) -> Self {
+        self.most = if most == 0 { 1 } else { most };
+        self
+    }
+
+    /// The same kind in another lane.
+    #[must_use]
+    pub const fn in_lane(mut self, lane: Lane) -> Self {
+        self.lane = lane;
+        self
+    }
+}
+
+impl From<ToolName<'static>> for Kind {
+    fn from(name: ToolName<'static>) -> Self {
+        Self { name, most: usize::MAX, lane: Lane::Jobs }
+    }
+}
+
+/// Work of one lane never takes the places of another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "somebody waits or nobody does, there is no third")]
+pub enum Lane {
+    /// Nobody waits on the line for it, and it may take long.
+    Jobs,
+    /// A caller waits on the line for it.
+    Calls,
+}
+
+impl Lane {
+    /// Every lane.
+    pub const ALL: [Self; 2] = [Self::Jobs, Self::Calls];
 }
 
 /// How an attempt ends well.
@@ -40,10 +90,13 @@ pub enum RunOutcome {
 
 /// Whether another attempt might end better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "it might or not, there is no third")]
+#[expect(clippy::exhaustive_enums, reason = "runners choose, and the engine acts on each")]
 pub enum Retry {
     /// It might: the job is tried again after a back-off, while attempts remain.
     Later,
+    /// It might in another process, such as a newer one: like [`Retry::Later`], and for one lease this
+    /// process leaves jobs of the kind to others.
+    Elsewhere,
     /// It will not: the job fails now.
     Never,
 }

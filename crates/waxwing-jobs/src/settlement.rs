@@ -1,9 +1,10 @@
-//! From a worker's outcome to what a store writes: the state machine and its payloads in one step.
+//! From what is asked of a job to what a store writes and answers: the state machine, its payloads
+//! and verdicts in one step.
 
 use crate::input::{Answered, Answers, Exchange, InvalidInput};
 use crate::job::{Attempt, Cause, Failure};
-use crate::state::{Ending, Life, Stage};
-use crate::store::Outcome;
+use crate::state::{CancelStep, Ending, Life, Stage};
+use crate::store::{Bound, CancelVerdict, Outcome, PurgeVerdict, RequeueVerdict};
 use waxwing_core::CanonicalJson;
 
 /// The most failed attempts a job's record lists; older ones make room.
@@ -100,6 +101,50 @@ pub fn answer(
         _ => life.answered(now_ms, answered.outstanding.len()),
     };
     (answered, next)
+}
+
+/// What a request to stop makes of a job: the verdict, and the life that follows if it changes.
+#[must_use]
+pub const fn cancel(life: Life, now_ms: u64) -> (CancelVerdict, Option<Life>) {
+    match life.cancel(now_ms) {
+        CancelStep::Settled(next) => (CancelVerdict::Settled, Some(next)),
+        CancelStep::Requested(next) => (CancelVerdict::Requested, Some(next)),
+        CancelStep::RequestedBefore => (CancelVerdict::Requested, None),
+        CancelStep::AlreadyTerminal => (CancelVerdict::AlreadyTerminal, None),
+        CancelStep::Unknown => (CancelVerdict::Unknown, None),
+    }
+}
+
+/// What an operator's wish to have a job tried again makes of it. `room` says which bound leaves
+/// none, and is asked only when the job could be.
+///
+/// # Errors
+/// Whatever `room` fails with.
+pub fn requeue<E>(
+    life: Life,
+    now_ms: u64,
+    room: impl FnOnce() -> Result<Option<Bound>, E>,
+) -> Result<(RequeueVerdict, Option<Life>), E> {
+    if life.is_expired(now_ms) {
+        return Ok((RequeueVerdict::Unknown, None));
+    }
+    let Some(next) = life.requeue(now_ms) else { return Ok((RequeueVerdict::NotFailed, None)) };
+    Ok(match room()? {
+        Some(bound) => (RequeueVerdict::Full(bound), None),
+        None => (RequeueVerdict::Done, Some(next)),
+    })
+}
+
+/// Whether a job may be deleted; `Done` is for the store to make true.
+#[must_use]
+pub const fn purge(life: Life, now_ms: u64) -> PurgeVerdict {
+    if life.is_expired(now_ms) {
+        PurgeVerdict::Unknown
+    } else if life.stage.is_terminal() {
+        PurgeVerdict::Done
+    } else {
+        PurgeVerdict::NotEnded
+    }
 }
 
 /// What a sweep makes of a job whose lease has run out, or `None` when it has not.

@@ -100,6 +100,16 @@ impl StageName {
         }
     }
 
+    /// Which attempt runs, comes next or was the last of a job that stands here, from 1, after so many
+    /// failed ones.
+    #[must_use]
+    pub const fn attempt(self, failures: u32) -> u32 {
+        match self {
+            Self::Failed => failures,
+            _ => failures.saturating_add(1),
+        }
+    }
+
     /// The name that is spelled so.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -15,13 +15,13 @@ mod work;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use waxwing_core::{ClientId, JobId};
+use waxwing_core::{ClientId, JobId, ServerId};
 
 use crate::input::{Answered, Answers};
 use crate::job::{CancelRequest, NewJob, NonceRecord, Snapshot};
 pub use client::{Admission, Bound, CancelVerdict, Started};
 pub use operate::{
-    Census, Filter, Inspected, Listed, Page, PurgeVerdict, RequeueVerdict, Seen, Swept,
+    Census, Filter, Inspected, Listed, Page, PurgeVerdict, Remaining, RequeueVerdict, Seen, Swept,
 };
 pub use work::{Beat, BeatVerdict, Claim, Claimed, Outcome, Settle, SettleVerdict, Ticket};
 
@@ -40,6 +40,15 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     fn sharing(&self) -> Sharing {
         Sharing::Replicas
     }
+
+    /// Says which server this store works for: to be called by a server before anything else. The
+    /// first call decides it for as long as the store exists, as durably as a job; processes that
+    /// are one server say the same. Jobs and idempotency keys are told apart by client alone, so a
+    /// second server on the store would read, cancel and run the first one's jobs.
+    ///
+    /// # Errors
+    /// [`StoreError::Misconfigured`] when it works for another, see [`StoreError::of_another`].
+    async fn bind(&self, server: &ServerId<'_>) -> Result<(), StoreError>;
 
     /// Spends nonces: each is Fresh once within the time it is kept. Full means that a bound is
     /// reached and nothing was stored; a nonce still kept is never forgotten to make room.
@@ -95,12 +104,13 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     async fn settle(&self, settles: Vec<Settle>) -> Result<Vec<SettleVerdict>, StoreError>;
 
     /// Moves jobs whose lease ran out, deletes what has expired, each up to `limit`. Any process
-    /// may call it at any time, and it is the only thing that needs to be called for upkeep.
+    /// may call it at any time, and it is the only thing that needs to be called for upkeep: again
+    /// at once while [`Swept::remaining`] says that there is more.
     async fn sweep(&self, limit: usize) -> Result<Swept, StoreError>;
 
     /// Those of the jobs whose version is no longer the one seen, or that are unknown; waits up to
-    /// `wait` for the first, and tells it within [`TOLD_WITHIN`] of its commit. May come back
-    /// empty-handed before its time, never with a job that has not moved.
+    /// `wait` for the first, and tells it within [`TOLD_WITHIN`] of its commit. Comes back empty-handed
+    /// only when `wait` is over, and never with a job that has not moved.
     async fn changed(
         &self,
         seen: &[Seen],
@@ -119,7 +129,8 @@ pub trait Store: std::fmt::Debug + Send + Sync {
             let Page { jobs, next } = self.list(filter.clone()).await?;
             if let Some(listed) = jobs.into_iter().find(|job| job.id.as_str() == id.as_str()) {
                 let snapshot = self.get(&listed.owner, id).await?;
-                return Ok(snapshot.map(|snapshot| Inspected { snapshot, listed, input: None }));
+                let seen = |snapshot| Inspected { snapshot, listed, due_ms: None, input: None };
+                return Ok(snapshot.map(seen));
             }
             match next {
                 Some(_) => filter.after = next,
@@ -162,6 +173,18 @@ pub enum StoreError {
     /// A fault of ours: the store refused a statement it never should have been sent.
     #[error("the job store met a fault in this program: {0}")]
     Fault(String),
+}
+
+impl StoreError {
+    /// Refuses `server` on a store that works for the server `bound`.
+    #[must_use]
+    pub fn of_another(bound: &str, server: &ServerId<'_>) -> Self {
+        Self::Misconfigured(format!(
+            "it works for the server {bound:?}, not for {:?}: use the same server_id, or another \
+             file or schema for this server",
+            server.as_str()
+        ))
+    }
 }
 
 /// What kind of store this is.

@@ -116,6 +116,10 @@ pub enum BindError {
     /// The caller's fault: the registry was built for another server, so its digests are wrong.
     #[error("the registry was built for another server id")]
     ForeignRegistry,
+    /// The store cannot be used, or it is another server's: jobs are told apart by client alone, so a
+    /// store serves one server id.
+    #[error(transparent)]
+    Store(StoreError),
     /// The outside world's: the store does not tell where the last replay guard left off.
     #[error("the replay guard cannot start")]
     Guard(#[source] StoreError),
@@ -249,6 +253,7 @@ impl ServerBuilder {
         for text in &self.origins {
             check_origin(text)?;
         }
+        self.store.bind(&self.server_id).await.map_err(BindError::Store)?;
         let (listener, addr) = listen(self.listen).await?;
         let (admin_listener, admin_addr) = listen(self.admin_listen).await?;
         let environment = self.environment;

@@ -97,12 +97,18 @@ pub(crate) enum CallFault {
     /// more, since an answer may be secret.
     #[error("invalid answers to a job")]
     InvalidAnswers(Vec<Violation>),
-    /// The outside world's: the store.
+    /// The outside world's: the store, asked to start a job or to show one that was just started.
     #[error("{0}")]
     Store(#[from] StoreError),
     /// The outside world's: the store could not be read, and nothing else was tried.
     #[error("{0}")]
     Unread(StoreError),
+    /// The outside world's: the store, asked to change a job.
+    #[error("{0}")]
+    Unchanged(StoreError),
+    /// The outside world's: a job was changed, and the store could not be read after that.
+    #[error("{0}")]
+    Unshown(StoreError),
     /// The tool's fault: a value of it has no canonical form.
     #[error("a value has no canonical form: {0}")]
     Unwritable(#[from] WriteError),
@@ -191,20 +197,40 @@ impl CallFault {
                 ours(ErrorCode::InvalidOutput, &text, correlation_id)
             }
             Self::InvalidAnswers(violations) => invalid_answers(violations),
-            Self::Unread(StoreError::Unavailable(_)) => overloaded(
-                "The server cannot reach what it stores at the moment. Nothing was changed; ask \
-                 again later."
-                    .to_owned(),
-            ),
-            Self::Store(_) | Self::Unread(_) => internal(
-                "The server could not reach what it stores, so whether the call had its effect is \
-                 unknown. A retry with the same idempotency key is safe.",
-                correlation_id,
-            ),
+            Self::Store(_) | Self::Unread(_) | Self::Unchanged(_) | Self::Unshown(_) => {
+                self.of_store(correlation_id)
+            }
             Self::Unwritable(_) | Self::Bug(_) => {
                 internal("The server met a fault of its own.", correlation_id)
             }
         }
+    }
+
+    /// What the caller is told when the store fails: what has become of its call, and what it may do.
+    fn of_store(&self, correlation_id: &str) -> CallError {
+        let text = match self {
+            Self::Unread(StoreError::Unavailable(_)) => {
+                return overloaded(
+                    "The server cannot reach what it stores at the moment. Nothing was changed; ask \
+                     again later."
+                        .to_owned(),
+                );
+            }
+            Self::Unread(_) => "The server could not read what it stores. Nothing was changed.",
+            Self::Unchanged(_) => {
+                "The server could not reach what it stores, so whether the job was changed is \
+                 unknown. Look at it with poll_job, or send the call again: twice does no harm."
+            }
+            Self::Unshown(_) => {
+                "Your request was recorded, but the server could not read the job after it. Look at \
+                 it with poll_job."
+            }
+            _ => {
+                "The server could not reach what it stores, so whether the call had its effect is \
+                 unknown. A retry with the same idempotency key is safe."
+            }
+        };
+        internal(text, correlation_id)
     }
 }
 

@@ -42,10 +42,25 @@ pub(crate) enum JobNonces {
     SpentBefore,
 }
 
+/// A replay guard as a server has it.
+pub(crate) trait ServingGuard: ReplayGuard {
+    /// Why it refuses the calls of every client whose clock is right, if it does at this time. Looks
+    /// at memory alone, and spends nothing.
+    fn outage(&self, now_ms: i64) -> Option<&'static str>;
+}
+
+impl ServingGuard for MemoryReplayGuard {
+    fn outage(&self, now_ms: i64) -> Option<&'static str> {
+        let why = "the replay guard takes no calls: the clock was set back to a time that it has \
+                   forgotten\n";
+        self.has_forgotten(now_ms).then_some(why)
+    }
+}
+
 /// The guard of one running server.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    pub(crate) replay: Arc<dyn ReplayGuard>,
+    pub(crate) replay: Arc<dyn ServingGuard>,
     pub(crate) job_nonces: JobNonces,
 }
 
@@ -67,7 +82,7 @@ impl Plan<'_> {
     /// [`StoreError`]: what an earlier guard left in the store cannot be read.
     pub(crate) async fn open(&self) -> Result<Guard, StoreError> {
         let durable = self.store.info().durability == Durability::PowerCut;
-        let (replay, kept): (Arc<dyn ReplayGuard>, _) = match (self.policy, self.store.sharing()) {
+        let (replay, kept): (Arc<dyn ServingGuard>, _) = match (self.policy, self.store.sharing()) {
             (ReplayPolicy::Memory, _) => (self.memory(), "in memory"),
             (ReplayPolicy::Auto, _) if !durable => (self.memory(), "in memory"),
             (ReplayPolicy::Auto, Sharing::Alone) => match self.mark("dated").await? {

@@ -1,6 +1,8 @@
 //! A `sync` tool called with an idempotency key (wire.md §5): it runs as a job of one attempt, so
 //! that a retry finds the first outcome, and it goes on when its caller has gone.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 use waxwing_core::message::Outcome;
 use waxwing_core::{CallError, ErrorCode, IdempotencyKey};
@@ -20,18 +22,25 @@ pub(crate) async fn call(
     // One attempt: if the server dies meanwhile, whether the tool had its effect is unknown, and
     // running it again would be a guess.
     let terms = Terms { ttl: service.jobs.idempotency_ttl, max_attempts: 1 };
-    let Ordered { id, .. } = order(service, call, Some(key), terms).await?;
+    let Ordered { id, earlier } = order(service, call, Some(key), terms).await?;
     let (engine, owner) = (&service.engine, &call.client_id);
-    let end = Instant::now() + service.jobs.sync_wait;
+    let (_place, patience) = match earlier {
+        None => (service.waits.place_of_work(owner), service.jobs.sync_wait),
+        // The same call again only waits, and who waits too often at once is told how it stands.
+        Some(_) => match service.waits.place(owner) {
+            Some(place) => (Some(place), service.jobs.sync_wait),
+            None => (None, Duration::ZERO),
+        },
+    };
+    let mut end = Instant::now() + patience;
     let mut course = Course::Serving;
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        // A stop does not wait for whoever waits: the work has the drain time, and a retry finds
-        // its outcome.
         let snapshot = tokio::select! {
-            snapshot = engine.wait(owner, &id, None, left) => snapshot?,
-            () = service.draining() => {
-                course = Course::Draining;
+            snapshot = engine.wait(owner, &id, left) => snapshot?,
+            answer_by = service.draining(), if course == Course::Serving => {
+                course = Course::Draining { answer_by };
+                end = end.min(answer_by);
                 engine.get(owner, &id).await?
             }
         };
@@ -39,7 +48,9 @@ pub(crate) async fn call(
         if snapshot.phase.is_terminal() {
             return outcome(snapshot);
         }
-        if course == Course::Draining || Instant::now() >= end {
+        // On the way to a stop work goes on, but nothing more is begun here.
+        let is_left = course != Course::Serving && snapshot.phase == Phase::Queued;
+        if is_left || Instant::now() >= end {
             return Err(CallFault::StillRunning);
         }
     }

@@ -59,6 +59,7 @@ mod runner;
 mod service;
 mod settings;
 mod start;
+mod waits;
 
 pub use audit::{AuditOptions, AuditSink, TimedEvent, WhenSlow};
 pub use authorizer::{

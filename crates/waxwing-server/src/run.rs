@@ -11,6 +11,7 @@ use hyper::{Request, Response};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use waxwing_core::{Limits, ServerId};
 use waxwing_crypto::Window;
 use waxwing_jobs::{Engine, EngineConfig, Store};
@@ -32,9 +33,13 @@ use crate::reserved::Reserved;
 use crate::runner::ToolRunner;
 use crate::service::{Course, Service};
 use crate::settings::{HttpLimits, JobPolicy};
+use crate::waits::Waits;
 
 /// Connections that are being turned away at once; more are closed without a word.
 const TURNED_AWAY: usize = 64;
+
+/// How long before connections are cut at the end of a stop their calls have to be answered.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long to wait before another try when a connection cannot be accepted, which is mostly for
 /// want of file descriptors.
@@ -133,7 +138,8 @@ impl BoundServer {
             }) => {}
         }
         drop(listener);
-        steer.send_replace(Course::Draining);
+        let answer_by = Instant::now() + drain.saturating_sub(LAST_WORDS);
+        steer.send_replace(Course::Draining { answer_by });
         tracing::info!("stopping");
         let (connections_cut, drained) =
             tokio::join!(door.close(drain), service.engine.drain(drain));
@@ -182,6 +188,7 @@ impl Prepared {
             jobs: self.jobs,
             environment: self.environment,
             course,
+            waits: Waits::default(),
         });
         let front = Front {
             service: Arc::clone(&service),

@@ -1,17 +1,18 @@
 //! Runs the tools of a registry as jobs: the stored arguments are checked again, progress and
 //! cancellation are passed on, questions park the job, and failures are told apart by whether
-//! another attempt may help.
+//! another attempt may help, and where.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use waxwing_core::ToolName;
 use waxwing_jobs::{
-    Cause, InputKey, InputRequest, InputRequests, JobContext, JobFailure, RunOutcome, Runner,
+    Cause, InputKey, InputRequest, InputRequests, JobContext, JobFailure, Kind, Lane, Retry,
+    RunOutcome, Runner,
 };
 use waxwing_tools::{
-    CallContext, CallFailure, CancelSource, JobEnd, Question, Questions, Registry, Retry,
+    CallContext, CallFailure, CancelSource, JobEnd, ListedTool, Question, Questions, Registry,
+    ToolMode,
 };
 
 use crate::environment::{Environment, fresh_id};
@@ -20,7 +21,8 @@ use crate::outcome;
 use crate::output::OutputBounds;
 
 /// Does the work of jobs with the tools of one registry. Its kinds are the tools' names: `sync`
-/// tools are among them for the calls that have an idempotency key.
+/// tools are among them for the calls that have an idempotency key, in a lane of their own. No more
+/// attempts of a tool are taken on than its `concurrency` lets run: the others wait in the queue.
 #[derive(Debug)]
 pub(crate) struct ToolRunner {
     pub(crate) registry: Arc<Registry>,
@@ -30,8 +32,17 @@ pub(crate) struct ToolRunner {
 
 #[async_trait]
 impl Runner for ToolRunner {
-    fn kinds(&self) -> Vec<ToolName<'static>> {
-        self.registry.iter().map(|tool| tool.definition.name.clone()).collect()
+    fn kinds(&self) -> Vec<Kind> {
+        let kind = |tool: &ListedTool| {
+            let name = &tool.definition.name;
+            let lane = match tool.definition.mode {
+                ToolMode::Sync => Lane::Calls,
+                ToolMode::Job => Lane::Jobs,
+            };
+            let most = self.registry.limits(name.as_str()).map_or(1, |limits| limits.concurrency);
+            Kind::from(name.clone()).in_lane(lane).at_most(most)
+        };
+        self.registry.iter().map(kind).collect()
     }
 
     async fn run(&self, job: JobContext) -> Result<RunOutcome, JobFailure> {
@@ -51,7 +62,8 @@ impl Runner for ToolRunner {
 }
 
 impl ToolRunner {
-    /// One attempt. A tool that is too busy only delays a job: it was accepted.
+    /// One attempt. A tool that is too busy, with calls that are no jobs, only delays a job: it was
+    /// accepted.
     async fn call(
         &self,
         job: &JobContext,
@@ -95,11 +107,8 @@ impl ToolRunner {
             "an attempt failed"
         );
         let told = fault.to_call_error(&correlation_id);
-        let mut failed = match retry(fault) {
-            Retry::Later => JobFailure::retryable(told.message),
-            Retry::Never => JobFailure::permanent(told.message),
-        };
-        failed = failed.with_code(told.code);
+        let mut failed = JobFailure::permanent(told.message).with_code(told.code);
+        failed.retry = retry(fault);
         if let Some(details) = told.details {
             failed = failed.with_details(details);
         }
@@ -110,12 +119,17 @@ impl ToolRunner {
     }
 }
 
-/// Whether another attempt may end better: arguments, outputs and tools stay as they are, a panic
-/// or a slow neighbour may not come again.
+/// Whether another attempt may end better: outputs and tools stay as they are, a panic or a slow
+/// neighbour may not come again. Arguments were checked when the job was accepted, so it was another
+/// version of the tool that took them, and its server may still be there.
 fn retry(fault: &CallFault) -> Retry {
     let CallFault::Tool(failure) = fault else { return Retry::Never };
     match failure {
-        CallFailure::Failed { source, .. } => source.retry(),
+        CallFailure::InvalidArgs { .. } => Retry::Elsewhere,
+        CallFailure::Failed { source, .. } => match source.retry() {
+            waxwing_tools::Retry::Later => Retry::Later,
+            waxwing_tools::Retry::Never => Retry::Never,
+        },
         CallFailure::TimedOut { .. }
         | CallFailure::Panicked { .. }
         | CallFailure::Cancelled { .. }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use waxwing_core::{ClientId, Limits, ServerId};
 use waxwing_crypto::Window;
 use waxwing_jobs::Engine;
@@ -10,13 +11,14 @@ use waxwing_tools::Registry;
 
 use crate::audit::AuditLog;
 use crate::authorizer::{Access, Authorizer};
-use crate::environment::{Environment, fresh_id};
+use crate::environment::{Environment, fresh_id, fresh_job_id};
 use crate::guard::Guard;
 use crate::key_rings::KeyRings;
 use crate::metrics::Metrics;
 use crate::output::OutputBounds;
 use crate::reserved::Reserved;
 use crate::settings::JobPolicy;
+use crate::waits::Waits;
 
 /// A running server, without its sockets.
 #[derive(Debug)]
@@ -35,17 +37,35 @@ pub(crate) struct Service {
     pub(crate) environment: Arc<dyn Environment>,
     pub(crate) course: watch::Receiver<Course>,
     pub(crate) metrics: Metrics,
+    pub(crate) waits: Waits,
 }
 
 /// Whether the server is on its way to a stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Course {
     Serving,
-    Draining,
+    Draining {
+        /// When calls that are still at work have to be answered, before their connections are cut.
+        answer_by: Instant,
+    },
+}
+
+impl Course {
+    /// When calls have to be answered, on the way to a stop.
+    pub(crate) const fn answer_by(self) -> Option<Instant> {
+        match self {
+            Self::Serving => None,
+            Self::Draining { answer_by } => Some(answer_by),
+        }
+    }
 }
 
 impl Service {
     /// A fresh id.
+    pub(crate) fn fresh_job_id(&self) -> String {
+        fresh_job_id(&*self.environment)
+    }
+
     pub(crate) fn fresh_id(&self) -> String {
         fresh_id(&*self.environment)
     }
@@ -60,14 +80,16 @@ impl Service {
         self.authorizer.judge(client, tool) == Access::Allowed
     }
 
-    /// Returns once the server is on its way to a stop.
-    pub(crate) async fn draining(&self) {
-        draining(&self.course).await;
+    /// Returns once the server is on its way to a stop: when calls have to be answered.
+    pub(crate) async fn draining(&self) -> Instant {
+        draining(&self.course).await
     }
 }
 
-/// Returns once the server is on its way to a stop, or gone.
-pub(crate) async fn draining(course: &watch::Receiver<Course>) {
+/// Returns once the server is on its way to a stop, or gone: when calls have to be answered.
+pub(crate) async fn draining(course: &watch::Receiver<Course>) -> Instant {
+    let mut course = course.clone();
+    let stop = course.wait_for(|course| course.answer_by().is_some()).await;
     // An error says that the server is gone, which is a stop as well.
-    let _ = course.clone().wait_for(|course| *course == Course::Draining).await;
+    stop.ok().and_then(|course| course.answer_by()).unwrap_or_else(Instant::now)
 }

@@ -62,8 +62,9 @@ pub struct JobPolicy {
     pub max_attempts: u32,
     /// How long an idempotency key stands for its call (wire.md §5); 24 h.
     pub idempotency_ttl: Duration,
-    /// How long a call of a `sync` tool with an idempotency key waits for its outcome; 60 s. The
-    /// work goes on after it, and a retry finds the outcome.
+    /// How long a call of a `sync` tool with an idempotency key waits for its outcome; 50 s, a
+    /// little less than clients wait for an answer, so that they hear that it still runs. The work
+    /// goes on after it, and a retry finds the outcome.
     pub sync_wait: Duration,
 }
 
@@ -73,12 +74,26 @@ impl JobPolicy {
         ttl: Duration::from_secs(3600),
         max_attempts: 3,
         idempotency_ttl: Duration::from_secs(24 * 3600),
-        sync_wait: Duration::from_secs(60),
+        sync_wait: Duration::from_secs(50),
     };
 }
 
 impl Default for JobPolicy {
     fn default() -> Self {
         Self::DEFAULT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use waxwing_client::ClientBuilder;
+
+    use super::*;
+
+    /// Else a client with the defaults never hears that its call with an idempotency key still runs.
+    #[test]
+    fn a_call_is_told_that_it_still_runs_before_its_client_gives_up() {
+        let on_the_way = Duration::from_secs(5);
+        assert!(JobPolicy::DEFAULT.sync_wait + on_the_way < ClientBuilder::TIMEOUT);
     }
 }

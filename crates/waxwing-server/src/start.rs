@@ -57,7 +57,8 @@ pub(crate) async fn order(
     key: Option<&IdempotencyKey<'_>>,
     terms: Terms,
 ) -> Result<Ordered, CallFault> {
-    let id = JobId::new(service.fresh_id()).map_err(|_| CallFault::Bug("a fresh id is no id"))?;
+    let id =
+        JobId::new(service.fresh_job_id()).map_err(|_| CallFault::Bug("a fresh id is no id"))?;
     let owner = call.client_id.clone().into_owned();
     let kind = call.tool.clone().into_owned();
     let mut job = NewJob::new(id.clone(), owner, kind, call.args.clone().into_owned())

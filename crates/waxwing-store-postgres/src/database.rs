@@ -4,25 +4,30 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool::Runtime;
+use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
 use tokio::time::Instant;
-use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Row, SimpleQueryMessage};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::Row;
 use waxwing_jobs::StoreError;
 
-use crate::config::{PostgresConfig, Session};
+use crate::config::{PostgresConfig, Session, Setup};
+use crate::connect::{Connector, within};
 use crate::error::Error;
+use crate::link::{Link, Value};
 use crate::schema::Schema;
 
 /// How long a statement may take before its connection counts as lost.
-const STATEMENT: Duration = Duration::from_secs(20);
+pub(crate) const STATEMENT: Duration = Duration::from_secs(5);
 
-/// How long an operation goes on trying to reach the database.
+/// How long an operation goes on trying, once it has lost a connection; more than [`STATEMENT`], so
+/// that what was lost by silence is tried again too.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The same for a check that is made every second.
 const BRIEF: Duration = Duration::from_millis(500);
+
+/// The most that such a check may take in all.
+const CHECK: Duration = Duration::from_secs(2);
 
 /// Waits between tries; the last one is repeated.
 const PAUSES: [Duration; 6] = [
@@ -37,9 +42,6 @@ const PAUSES: [Duration; 6] = [
 /// How often an operation is decided anew because others were faster.
 const CONFLICTS: u32 = 200;
 
-/// A value of a statement, with its type, so that the database need not be asked for it.
-pub(crate) type Value<'a> = (&'a (dyn ToSql + Sync), Type);
-
 /// Names one write, by which it is found again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Batch(pub(crate) i64);
@@ -52,56 +54,39 @@ impl Batch {
     }
 }
 
-/// What became of a write whose answer was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Committed,
-    /// It was not, and never will be.
-    Never,
-}
-
-/// One connection outside the pool.
+/// Makes the connections of the pool.
 #[derive(Debug)]
-pub(crate) struct Link {
-    client: Client,
-}
+struct Links(Connector);
 
-impl Link {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client }
+impl Manager for Links {
+    type Type = Link;
+    type Error = Error;
+
+    async fn create(&self) -> Result<Link, Error> {
+        // It is large, seldom, and part of every statement.
+        Box::pin(self.0.link(Setup::Ours)).await
     }
 
-    pub(crate) fn client(&mut self) -> &mut Client {
-        &mut self.client
-    }
-
-    pub(crate) async fn simple(&self, sql: &str) -> Result<Vec<SimpleQueryMessage>, Error> {
-        Ok(self.client.simple_query(sql).await?)
+    async fn recycle(&self, link: &mut Link, _: &Metrics) -> RecycleResult<Error> {
+        if link.is_closed() { Err(RecycleError::message("closed")) } else { Ok(()) }
     }
 }
 
 /// The pool and what its statements need.
 #[derive(Debug)]
 pub(crate) struct Database {
-    pool: Pool,
+    pool: Pool<Links>,
     schema: Schema,
     session: Session,
     batches: AtomicU64,
 }
 
 impl Database {
-    pub(crate) fn new(
-        config: &PostgresConfig,
-        driver: tokio_postgres::Config,
-        tls: MakeRustlsConnect,
-    ) -> Result<Self, StoreError> {
-        let recycling_method = RecyclingMethod::Fast;
-        let manager = Manager::from_config(driver, tls, ManagerConfig { recycling_method });
-        let pool = Pool::builder(manager)
+    pub(crate) fn new(config: &PostgresConfig, connector: Connector) -> Result<Self, StoreError> {
+        let pool = Pool::builder(Links(connector))
             .max_size(config.connections)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(PATIENCE))
-            .create_timeout(Some(PATIENCE))
             .build()
             .map_err(|error| StoreError::Fault(error.to_string()))?;
         // Far from what any other process counts from.
@@ -114,39 +99,26 @@ impl Database {
         Batch(self.batches.fetch_add(1, Ordering::Relaxed).cast_signed())
     }
 
-    async fn connection(&self) -> Result<Object, Error> {
+    async fn link(&self) -> Result<Object<Links>, Error> {
         self.pool.get().await.map_err(|error| match error {
-            deadpool_postgres::PoolError::Backend(error) => match error.into() {
-                Error::Store(error) => Error::Store(error),
-                Error::Lost(why) => Error::Lost(why),
-                Error::Conflict => Error::Lost("the database refused a connection".to_owned()),
-            },
-            other => Error::Lost(format!("no connection to the database: {other}")),
+            PoolError::Backend(error) => error.passing(),
+            _ => Error::Lost("all connections to the database are busy".to_owned()),
         })
     }
 
     /// Asks once. After an error the connection is not used again, unless the server itself
-    /// refused the statement.
+    /// refused the statement. Where one is silent the others may be: none that has been used
+    /// before is used for the next try.
     pub(crate) async fn once(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
-        let connection = self.connection().await?;
-        let sql = self.schema.sql(sql);
-        let asked = async {
-            match self.session {
-                Session::Pooled => connection.query_typed(&sql, values).await,
-                Session::Own => {
-                    let types: Vec<Type> = values.iter().map(|(_, kind)| kind.clone()).collect();
-                    let statement = connection.prepare_typed_cached(&sql, &types).await?;
-                    let plain: Vec<_> = values.iter().map(|(value, _)| *value).collect();
-                    connection.query(&statement, &plain).await
-                }
-            }
-        };
-        let answered = match tokio::time::timeout(STATEMENT, asked).await {
-            Ok(answered) => answered.map_err(Error::from),
-            Err(_) => Err(Error::Lost("the database does not answer".to_owned())),
-        };
+        let mut link = self.link().await?;
+        let begun = Instant::now();
+        let asked = link.ask((self.session, &self.schema), sql, values);
+        let answered = within(STATEMENT, asked).await.map_err(Error::passing);
         if let Err(Error::Lost(_)) = &answered {
-            drop(Object::take(connection));
+            drop(Object::take(link));
+            if begun.elapsed() >= STATEMENT {
+                self.pool.retain(|_, _| false);
+            }
         }
         answered
     }
@@ -166,34 +138,24 @@ impl Database {
     /// Asks again only for as long as a pool of dead connections may last.
     pub(crate) async fn ask_briefly(&self, sql: &str) -> Result<Vec<Row>, Error> {
         let mut patience = Patience::of(BRIEF);
-        loop {
-            match self.once(sql, &[]).await {
-                Ok(rows) => return Ok(rows),
-                Err(error) => patience.bear(error).await?,
+        let asked = async {
+            loop {
+                match self.once(sql, &[]).await {
+                    Ok(rows) => return Ok::<_, Error>(rows),
+                    Err(error) => patience.bear(error).await?,
+                }
             }
-        }
-    }
-
-    /// What became of a write whose answer was lost. A write that is still on its way when this is
-    /// asked is waited for or shut out: two cannot leave the same name.
-    pub(crate) async fn fate(&self, batch: Batch) -> Result<Fate, Error> {
-        const SEAL: &str = "INSERT INTO @commits (batch, until_ms, sealed)
-            VALUES ($1, @now_ms() + 600000, true) ON CONFLICT (batch) DO NOTHING";
-        const READ: &str = "SELECT sealed FROM @commits WHERE batch = $1";
-        self.ask(SEAL, &[(&batch.0, Type::INT8)]).await?;
-        let rows = self.ask(READ, &[(&batch.0, Type::INT8)]).await?;
-        match rows.first() {
-            Some(row) if row.try_get::<_, bool>(0)? => Ok(Fate::Never),
-            Some(_) => Ok(Fate::Committed),
-            None => Err(Error::Lost("what became of a write is not known".to_owned())),
-        }
+        };
+        within(CHECK, asked).await
     }
 }
 
 /// How long an operation bears that connections are lost and rows change under it.
 #[derive(Debug)]
 pub(crate) struct Patience {
-    end: Instant,
+    time: Duration,
+    /// Known once a connection was lost.
+    end: Option<Instant>,
     losses: usize,
     conflicts: u32,
 }
@@ -204,7 +166,7 @@ impl Patience {
     }
 
     pub(crate) fn of(time: Duration) -> Self {
-        Self { end: Instant::now() + time, losses: 0, conflicts: 0 }
+        Self { time, end: None, losses: 0, conflicts: 0 }
     }
 
     /// Returns when it is time to try again, or gives the error back when that is in vain.
@@ -214,7 +176,11 @@ impl Patience {
                 self.conflicts += 1;
                 Ok(())
             }
-            Error::Lost(why) if Instant::now() < self.end => {
+            Error::Lost(why) => {
+                let now = Instant::now();
+                if now >= *self.end.get_or_insert(now + self.time) {
+                    return Err(Error::Lost(why));
+                }
                 tracing::debug!(why, "the database is asked again");
                 let pause = PAUSES.get(self.losses).or(PAUSES.last()).copied();
                 self.losses += 1;

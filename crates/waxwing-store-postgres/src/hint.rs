@@ -2,15 +2,17 @@
 //! rests on them: one may be lost, and whoever waits looks for himself from time to time.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
-use tokio_postgres::AsyncMessage;
-use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::config::Setup;
+use crate::connect::{Connector, within};
+use crate::database::STATEMENT;
+use crate::error::Error;
+use crate::link::Abort;
 
 /// The least time between two hints sent: what changes meanwhile is one hint.
 const COALESCE: Duration = Duration::from_millis(10);
@@ -28,7 +30,7 @@ const PAUSES: [Duration; 4] = [
 pub(crate) struct Hints {
     state: Arc<State>,
     heard: watch::Receiver<u64>,
-    task: Option<JoinHandle<()>>,
+    _line: Option<Abort>,
 }
 
 #[derive(Debug, Default)]
@@ -37,31 +39,19 @@ struct State {
     listening: AtomicBool,
 }
 
-impl Drop for Hints {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-    }
-}
-
 impl Hints {
     /// No hints: behind a pooler there is no session that could listen.
     pub(crate) fn none() -> Self {
         let (_, heard) = watch::channel(0);
-        Self { state: Arc::default(), heard, task: None }
+        Self { state: Arc::default(), heard, _line: None }
     }
 
     /// Listens on a channel, whose name is quoted already, for as long as this lives.
-    pub(crate) fn over(
-        driver: tokio_postgres::Config,
-        tls: MakeRustlsConnect,
-        channel: String,
-    ) -> Self {
+    pub(crate) fn over(connector: Connector, channel: String) -> Self {
         let (sender, heard) = watch::channel(0);
         let state = Arc::new(State::default());
-        let line = Line { driver, tls, channel, state: Arc::clone(&state), heard: sender };
-        Self { state, heard, task: Some(tokio::spawn(line.hold())) }
+        let line = Line { connector, channel, state: Arc::clone(&state), heard: sender };
+        Self { state, heard, _line: Some(Abort(tokio::spawn(line.hold()))) }
     }
 
     /// Says that something was committed.
@@ -83,8 +73,7 @@ impl Hints {
 }
 
 struct Line {
-    driver: tokio_postgres::Config,
-    tls: MakeRustlsConnect,
+    connector: Connector,
     channel: String,
     state: Arc<State>,
     heard: watch::Sender<u64>,
@@ -98,7 +87,7 @@ impl Line {
             let begun = tokio::time::Instant::now();
             let Err(error) = self.listen().await;
             self.state.listening.store(false, Ordering::Relaxed);
-            tracing::debug!(%error, "hints are not heard");
+            tracing::debug!(?error, "hints are not heard");
             if begun.elapsed() > pause {
                 pauses = PAUSES.into_iter();
             }
@@ -107,39 +96,24 @@ impl Line {
         }
     }
 
-    async fn listen(&self) -> Result<Infallible, tokio_postgres::Error> {
-        let (client, mut connection) = self.driver.connect(self.tls.clone()).await?;
+    async fn listen(&self) -> Result<Infallible, Error> {
         let heard = self.heard.clone();
-        let mut messages = Abort(tokio::spawn(async move {
-            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
-                if let AsyncMessage::Notification(_) = message {
-                    heard.send_modify(|count| *count = count.wrapping_add(1));
-                }
-            }
-        }));
+        let hear = move || heard.send_modify(|count| *count = count.wrapping_add(1));
+        let (client, mut messages) = self.connector.line(Setup::Servers, hear.clone()).await?;
+        let say = async |sql: &str| within(STATEMENT, client.batch_execute(sql)).await;
         // Nothing is stored over this connection, and a hint that waited for the disk would come
         // late and have the commits of jobs wait behind it.
-        let listen = format!("SET synchronous_commit = off; LISTEN {}", self.channel);
-        client.batch_execute(&listen).await?;
+        say(&format!("SET synchronous_commit = off; LISTEN {}", self.channel)).await?;
         self.state.listening.store(true, Ordering::Relaxed);
         // Something may have changed before anybody listened.
-        self.heard.send_modify(|count| *count = count.wrapping_add(1));
+        hear();
         let hint = format!("NOTIFY {}", self.channel);
         loop {
             tokio::select! {
-                () = self.state.changed.notified() => client.batch_execute(&hint).await?,
-                _ = &mut messages.0 => client.check_connection().await?,
+                () = self.state.changed.notified() => say(&hint).await?,
+                _ = &mut messages.0 => return Err(Error::Lost("the line is cut".to_owned())),
             }
             tokio::time::sleep(COALESCE).await;
         }
-    }
-}
-
-/// A task that ends with its owner.
-struct Abort(JoinHandle<()>);
-
-impl Drop for Abort {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

@@ -7,9 +7,11 @@
 
 mod batch;
 mod config;
+mod connect;
 mod database;
 mod error;
 mod hint;
+mod link;
 mod ops;
 mod row;
 mod safety;

@@ -2,9 +2,11 @@
 
 mod claim;
 mod client;
+mod fate;
 mod guard;
 mod job;
 mod plan;
+mod scope;
 mod start;
 mod upkeep;
 mod view;
@@ -14,10 +16,9 @@ mod write;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use tokio_postgres::Row;
 use waxwing_jobs::{Bounds, StoreError};
 
-use crate::database::{Batch, Database, Fate};
+use crate::database::Database;
 use crate::error::Error;
 
 /// Where the operations meet: the database, the bounds, and what is remembered of both.
@@ -25,8 +26,7 @@ use crate::error::Error;
 pub(crate) struct Core {
     pub(crate) database: Database,
     bounds: Bounds,
-    /// The numbers of (server, client, key), which never change.
-    scopes: Mutex<HashMap<String, i64>>,
+    scopes: scope::Scopes,
     /// How many nonces were kept of each, and in all (0), when that was last told.
     kept: Mutex<HashMap<i64, i64>>,
     /// The longest lease that the database is known to know of.
@@ -35,21 +35,8 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(database: Database, bounds: Bounds) -> Self {
-        let (scopes, kept, longest_lease_ms) =
-            (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { database, bounds, scopes, kept, longest_lease_ms }
-    }
-
-    /// What became of a write: written or not, and never in doubt.
-    async fn decided(&self, batch: Batch, written: Result<Vec<Row>, Error>) -> Result<(), Error> {
-        match written {
-            Ok(_) => Ok(()),
-            Err(Error::Lost(why)) => match self.database.fate(batch).await? {
-                Fate::Committed => Ok(()),
-                Fate::Never => Err(Error::Lost(why)),
-            },
-            Err(error) => Err(error),
-        }
+        let (kept, longest_lease_ms) = (Mutex::default(), Mutex::default());
+        Self { database, bounds, scopes: scope::Scopes::default(), kept, longest_lease_ms }
     }
 
     fn is_longer_lease(&self, lease_ms: u64) -> bool {
@@ -69,3 +56,6 @@ fn damage(error: Error) -> Result<String, Error> {
         error => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

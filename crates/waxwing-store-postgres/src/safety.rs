@@ -4,8 +4,9 @@
 use tokio_postgres::SimpleQueryMessage;
 use waxwing_jobs::StoreError;
 
-use crate::database::Link;
-use crate::error::Error;
+use crate::config::OUR_STATEMENT_TIMEOUT;
+use crate::error::{Error, POOLED};
+use crate::link::Link;
 
 /// The oldest server, as it numbers itself.
 const OLDEST: u32 = 150_000;
@@ -19,8 +20,6 @@ pub(crate) struct Settings {
     fsync: String,
     full_page_writes: String,
     synchronous_commit: String,
-    recovering: String,
-    read_only: String,
     encoding: String,
 }
 
@@ -30,7 +29,6 @@ impl Settings {
         const SQL: &str = "SELECT current_setting('server_version_num'),
             current_setting('server_version'), current_setting('fsync'),
             current_setting('full_page_writes'), current_setting('synchronous_commit'),
-            pg_is_in_recovery()::text, current_setting('default_transaction_read_only'),
             current_setting('server_encoding')";
         let rows = link.simple(SQL).await?;
         let row = rows.iter().find_map(|message| match message {
@@ -44,9 +42,7 @@ impl Settings {
             fsync: text(2),
             full_page_writes: text(3),
             synchronous_commit: text(4),
-            recovering: text(5),
-            read_only: text(6),
-            encoding: text(7),
+            encoding: text(5),
         })
     }
 
@@ -57,9 +53,6 @@ impl Settings {
                 "PostgreSQL {} is too old; 15 or newer is needed",
                 self.version_text
             ));
-        }
-        if self.recovering == "true" || self.read_only == "on" {
-            return Some("the server is a standby or read-only; name the primary".to_owned());
         }
         if self.fsync == "off" {
             return Some(
@@ -86,6 +79,18 @@ impl Settings {
     }
 }
 
+/// Refuses a connection that did not take the settings that it was made with: whatever stands
+/// before the server would mix up sessions too.
+pub(crate) async fn check_session(link: &Link) -> Result<(), Error> {
+    let rows = link.simple("SHOW statement_timeout").await?;
+    let set = rows.iter().any(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0) == Some(OUR_STATEMENT_TIMEOUT),
+        _ => false,
+    });
+    let why = || StoreError::Misconfigured(format!("a session takes no settings: {POOLED}"));
+    if set { Ok(()) } else { Err(why().into()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,8 +103,6 @@ mod tests {
             fsync: text("on"),
             full_page_writes: text("on"),
             synchronous_commit: text("on"),
-            recovering: text("false"),
-            read_only: text("off"),
             encoding: text("UTF8"),
         }
     }
@@ -119,8 +122,6 @@ mod tests {
             (Settings { fsync: "off".into(), ..good() }, "fsync=off"),
             (Settings { full_page_writes: "off".into(), ..good() }, "full_page_writes=off"),
             (Settings { synchronous_commit: "off".into(), ..good() }, "synchronous_commit=off"),
-            (Settings { recovering: "true".into(), ..good() }, "standby"),
-            (Settings { read_only: "on".into(), ..good() }, "read-only"),
             (Settings { encoding: "SQL_ASCII".into(), ..good() }, "SQL_ASCII"),
         ];
         for (settings, says) in refused {

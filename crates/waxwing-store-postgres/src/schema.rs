@@ -1,9 +1,10 @@
 //! The tables, the schema they stand in, and the way from each earlier form of them to the present.
 
+use tokio_postgres::SimpleQueryMessage;
 use waxwing_jobs::StoreError;
 
-use crate::database::Link;
 use crate::error::Error;
+use crate::link::Link;
 
 /// The schema of the store's tables. In this crate's statements `@name` stands for a name in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl Schema {
 
 /// Each entry brings the tables from the version of its index to the next. Entries are never
 /// changed once released; the table `waxwing` says how many were applied.
-const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
+const MIGRATIONS: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
 
 /// Text is compared byte by byte, so that no update of the system's locales can break an index.
 /// Indexes cover the hot stages alone, so that finished jobs cost neither workers nor polls
@@ -150,9 +151,66 @@ CREATE TABLE @marks (name text COLLATE \"C\" PRIMARY KEY, height bigint NOT NULL
 ALTER TABLE @waxwing ADD COLUMN longest_lease_ms bigint NOT NULL DEFAULT 30000;
 ";
 
+/// The server that the schema works for, from its first start on.
+const THIRD: &str = "
+ALTER TABLE @waxwing ADD COLUMN server text COLLATE \"C\";
+";
+
+/// The turn is the highest place that was claimed, in a sequence, which no claim waits for. It
+/// begins before the first of that client's jobs whose first comes last: whoever is further back
+/// waits for something else.
+///
+/// Which jobs run is told by an index that a heartbeat does not change, as no other index is: so it
+/// writes one new row into the room its page has left (`fillfactor`) and no index at all. Claims
+/// read the queue of their kinds alone; what has expired is found apart from what has expired
+/// before it ended; failed jobs are counted as they come and go.
+const FOURTH: &str = "
+CREATE SEQUENCE @turn AS bigint MINVALUE 0 START 0;
+SELECT setval('@turn', greatest(0, max(first) - 1))
+FROM (SELECT min(rank) AS first FROM @jobs WHERE rank IS NOT NULL GROUP BY owner) o;
+DROP INDEX @jobs_ready, @jobs_leases, @jobs_resting, @jobs_ends;
+CREATE INDEX jobs_ready ON @jobs (kind, rank, seq) WHERE rank IS NOT NULL;
+CREATE INDEX jobs_held  ON @jobs (stage)      WHERE stage IN ('running', 'parked');
+CREATE INDEX jobs_dying ON @jobs (expires_ms) WHERE stage IN ('queued', 'running', 'parked');
+CREATE INDEX jobs_ended ON @jobs (expires_ms) WHERE stage IN ('completed', 'failed', 'cancelled');
+INSERT INTO @job_counts
+SELECT ' failed', 0, count(*) FROM @jobs WHERE stage = 'failed' HAVING count(*) > 0;
+ALTER TABLE @waxwing ADD COLUMN forgotten_ms bigint NOT NULL DEFAULT 0;
+";
+
 /// Brings the schema to the present form, in one transaction, whoever else is doing so.
 pub(crate) async fn migrate(link: &mut Link, schema: &Schema) -> Result<(), StoreError> {
     Ok(apply(link, schema, &MIGRATIONS).await?)
+}
+
+/// Refuses a schema that is missing or of another version, and changes nothing.
+pub(crate) async fn verify(link: &Link, schema: &Schema) -> Result<(), Error> {
+    let name = schema.name();
+    let refuse = |why: String| Err(Error::Store(StoreError::Misconfigured(why)));
+    let value = |rows: &[SimpleQueryMessage]| {
+        let mut rows = rows.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        rows.next()
+    };
+    let table = schema.sql("SELECT to_regclass('@waxwing')");
+    if value(&link.simple(&table).await?).is_none() {
+        return refuse(format!("the schema {name} holds no jobs; `waxwing serve` makes it"));
+    }
+    let version = value(&link.simple(&schema.sql("SELECT version FROM @waxwing")).await?);
+    let ours = MIGRATIONS.len();
+    match version.and_then(|text| text.parse::<usize>().ok()) {
+        Some(version) if version == ours => Ok(()),
+        Some(version) if version < ours => refuse(format!(
+            "the schema {name} has version {version}; `waxwing serve` of this version updates it to {ours}"
+        )),
+        Some(version) => refuse(format!(
+            "the schema {name} has version {version}, and this program knows {ours}: use that of \
+             `waxwing serve`"
+        )),
+        None => Err(StoreError::Corrupt("the schema's version is missing".to_owned()).into()),
+    }
 }
 
 async fn apply(link: &mut Link, schema: &Schema, migrations: &[&str]) -> Result<(), Error> {
@@ -162,8 +220,8 @@ async fn apply(link: &mut Link, schema: &Schema, migrations: &[&str]) -> Result<
     let lock = format!("SELECT pg_advisory_xact_lock(hashtextextended('waxwing ' || '{name}', 7))");
     tx.batch_execute(&lock).await?;
     let refuse = |why: String| Err(Error::Store(StoreError::Misconfigured(why)));
-    let count = |rows: Vec<tokio_postgres::SimpleQueryMessage>| {
-        rows.iter().filter(|row| matches!(row, tokio_postgres::SimpleQueryMessage::Row(_))).count()
+    let count = |rows: Vec<SimpleQueryMessage>| {
+        rows.iter().filter(|row| matches!(row, SimpleQueryMessage::Row(_))).count()
     };
     let there = format!("SELECT 1 FROM pg_namespace WHERE nspname = '{name}'");
     if count(tx.simple_query(&there).await?) == 0 {
@@ -185,7 +243,7 @@ async fn apply(link: &mut Link, schema: &Schema, migrations: &[&str]) -> Result<
     }
     let rows = tx.simple_query(&schema.sql("SELECT version FROM @waxwing")).await?;
     let version = rows.iter().find_map(|row| match row {
-        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0)?.parse::<usize>().ok(),
+        SimpleQueryMessage::Row(row) => row.get(0)?.parse::<usize>().ok(),
         _ => None,
     });
     let version =

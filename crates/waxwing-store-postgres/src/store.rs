@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
-use tokio_postgres_rustls::MakeRustlsConnect;
-use waxwing_core::{ClientId, JobId};
+use waxwing_core::{ClientId, JobId, ServerId};
 use waxwing_jobs::{
     Admission, Answered, Answers, Beat, BeatVerdict, Bounds, CancelRequest, CancelVerdict, Census,
     Claim, Claimed, Durability, Filter, Inspected, NewJob, NonceRecord, Page, PurgeVerdict,
@@ -15,13 +14,18 @@ use waxwing_jobs::{
 };
 
 use crate::batch::Group;
-use crate::config::{PostgresConfig, Session};
-use crate::database::{Database, Link, Patience};
+use crate::config::{PostgresConfig, Session, Setup};
+use crate::connect::{Connector, within};
+use crate::database::{Database, Patience, STATEMENT};
 use crate::error::Error;
 use crate::hint::Hints;
 use crate::ops::Core;
-use crate::safety::Settings;
+use crate::safety::{self, Settings};
 use crate::schema;
+
+/// The most time that the schema may take to be made or updated, and to be waited for while another
+/// process does so.
+const MIGRATION: Duration = Duration::from_secs(600);
 
 /// How many writes of one kind are on their way at once.
 const WRITERS: usize = 2;
@@ -32,14 +36,15 @@ const LOOK_HEARING: Duration = Duration::from_millis(250);
 /// The same when none come.
 const LOOK: Duration = Duration::from_millis(25);
 
-/// Time between looks for each job that is waited for, once there are more than fit in [`LOOK`].
+/// Time between looks for each job that is waited for, however many hints come.
 const LOOK_PER_JOB: Duration = Duration::from_micros(25);
 
 /// A durable store in PostgreSQL. Any number of processes may open the same schema.
 ///
-/// An operation whose connection is lost is tried again for about ten seconds; of a write whose
-/// answer was lost the database is asked what became of it, so that nothing is done twice. After
-/// that the answer is [`StoreError::Unavailable`].
+/// An operation whose connection is lost, be it by five seconds of silence, is tried again for
+/// about ten seconds; of a write whose answer was lost the database is asked what became of it, so
+/// that nothing is done twice. After that the answer is [`StoreError::Unavailable`]. Only a server
+/// that takes writes is ever asked: none that is a standby.
 ///
 /// Bounds count what is committed: processes that write at the very same moment may exceed one by
 /// as much as they had on their way, at most a few hundred items each. Nothing is forgotten for it.
@@ -61,24 +66,40 @@ impl PostgresStore {
     /// for a schema that is another program's or a newer version's; [`StoreError::Unavailable`]
     /// when the database could not be reached for about ten seconds.
     pub async fn open(config: &PostgresConfig, bounds: Bounds) -> Result<Self, StoreError> {
-        let (driver, tls) = (config.driver()?, config.trust.connector()?);
+        Self::over(config, bounds, Tables::Made).await
+    }
+
+    /// The same over a schema that stands, of which nothing is made or changed: for an operator
+    /// beside the servers.
+    ///
+    /// # Errors
+    /// Like [`Self::open`]; and [`StoreError::Misconfigured`] for a schema that is missing or of
+    /// another version.
+    pub async fn attach(config: &PostgresConfig, bounds: Bounds) -> Result<Self, StoreError> {
+        Self::over(config, bounds, Tables::Found).await
+    }
+
+    async fn over(
+        config: &PostgresConfig,
+        bounds: Bounds,
+        tables: Tables,
+    ) -> Result<Self, StoreError> {
+        let connector = Connector::new(config)?;
         let mut patience = Patience::new();
         let settings = loop {
-            match prepare(config, &driver, &tls).await {
+            match prepare(config, &connector, tables).await {
                 Ok(settings) => break settings,
                 Err(error) => patience.bear(error).await?,
             }
         };
-        let driver = config.for_pool(driver);
-        let database = Database::new(config, driver.clone(), tls.clone())?;
-        let core = Arc::new(Core::new(database, bounds));
+        let core = Arc::new(Core::new(Database::new(config, connector.clone())?, bounds));
         core.health().await?;
         Ok(Self {
             admissions: Group::spawn(Arc::clone(&core), WRITERS),
             starts: Group::spawn(Arc::clone(&core), WRITERS),
             settles: Group::spawn(Arc::clone(&core), WRITERS),
             hints: match config.session {
-                Session::Own => Hints::over(driver, tls, config.schema.channel()),
+                Session::Own => Hints::over(connector, config.schema.channel()),
                 Session::Pooled => Hints::none(),
             },
             core,
@@ -95,20 +116,32 @@ impl PostgresStore {
     }
 }
 
-/// Checks the server and brings the schema to the present form, over a connection of its own.
+/// Whether the tables are made or only found.
+#[derive(Clone, Copy, Debug)]
+enum Tables {
+    Made,
+    Found,
+}
+
+/// Checks the server, the schema and the session, over connections of their own.
 async fn prepare(
     config: &PostgresConfig,
-    driver: &tokio_postgres::Config,
-    tls: &MakeRustlsConnect,
+    connector: &Connector,
+    tables: Tables,
 ) -> Result<Settings, Error> {
-    let (client, connection) = driver.connect(tls.clone()).await?;
-    let connection = tokio::spawn(connection);
-    let mut link = Link::new(client);
-    let settings = Settings::read(&link).await?;
+    let mut link = connector.link(Setup::Servers).await?;
+    let settings = within(STATEMENT, Settings::read(&link)).await?;
     settings.check()?;
-    schema::migrate(&mut link, &config.schema).await?;
-    drop(link);
-    let _ = connection.await;
+    match (within(STATEMENT, schema::verify(&link, &config.schema)).await, tables) {
+        (Err(Error::Store(StoreError::Misconfigured(_))), Tables::Made) => {
+            within(MIGRATION, schema::migrate(&mut link, &config.schema)).await?;
+        }
+        (verified, _) => verified?,
+    }
+    if config.session == Session::Own {
+        let link = connector.link(Setup::Ours).await?;
+        within(STATEMENT, safety::check_session(&link)).await?;
+    }
     Ok(settings)
 }
 
@@ -120,6 +153,10 @@ impl Store for PostgresStore {
             durability: Durability::PowerCut,
             detail: self.detail.clone(),
         }
+    }
+
+    async fn bind(&self, server: &ServerId<'_>) -> Result<(), StoreError> {
+        Ok(self.core.bind(server).await?)
     }
 
     async fn admit(&self, nonces: Vec<NonceRecord>) -> Result<Vec<Admission>, StoreError> {
@@ -206,10 +243,10 @@ impl Store for PostgresStore {
                 return Ok(moved);
             }
             let look = if self.hints.are_heard() { LOOK_HEARING } else { LOOK };
-            let pause = look.max(LOOK_PER_JOB.saturating_mul(jobs)).min(left);
+            let least = LOOK_PER_JOB.saturating_mul(jobs).min(left);
             tokio::select! {
-                Ok(()) = heard.changed() => {}
-                () = tokio::time::sleep(pause) => {}
+                Ok(()) = heard.changed() => tokio::time::sleep(least).await,
+                () = tokio::time::sleep(look.min(left).max(least)) => {}
             }
         }
     }

@@ -61,18 +61,19 @@ impl Trust {
         let misused = |error: &dyn fmt::Display| StoreError::Misconfigured(format!("TLS: {error}"));
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
         let builder = builder.with_safe_default_protocol_versions().map_err(|e| misused(&e))?;
-        if self.mode == SslMode::Disable || self.verify == Verify::Nothing {
-            let verifier = Arc::new(Unverified(provider));
-            let config = builder.dangerous().with_custom_certificate_verifier(verifier);
-            return Ok(MakeRustlsConnect::new(config.with_no_client_auth()));
-        }
-        let roots = Arc::new(self.authorities()?);
-        if self.verify == Verify::AuthorityAndName {
-            let config = builder.with_root_certificates(roots).with_no_client_auth();
-            return Ok(MakeRustlsConnect::new(config));
-        }
-        let inner = WebPkiServerVerifier::builder_with_provider(roots, provider);
-        let verifier = Arc::new(AnyName(inner.build().map_err(|error| misused(&error))?));
+        let authorities = match self.verify {
+            Verify::Nothing => None,
+            Verify::Authority => {
+                let roots = Arc::new(self.authorities()?);
+                let inner = WebPkiServerVerifier::builder_with_provider(roots, provider.clone());
+                Some(inner.build().map_err(|error| misused(&error))?)
+            }
+            Verify::AuthorityAndName => {
+                let config = builder.with_root_certificates(self.authorities()?);
+                return Ok(MakeRustlsConnect::new(config.with_no_client_auth()));
+            }
+        };
+        let verifier = Arc::new(Lenient { authorities, provider });
         let config = builder.dangerous().with_custom_certificate_verifier(verifier);
         Ok(MakeRustlsConnect::new(config.with_no_client_auth()))
     }
@@ -102,52 +103,15 @@ impl Trust {
     }
 }
 
-/// Takes any certificate (`require` without authorities, `prefer`).
+/// Takes any certificate of these authorities, whatever it names (`verify-ca`); without any, any
+/// certificate at all (`require`, `prefer`).
 #[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+struct Lenient {
+    authorities: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
 }
 
-/// Takes any certificate of a trusted authority, whatever it names (`verify-ca`).
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -157,8 +121,11 @@ impl ServerCertVerifier for AnyName {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         use CertificateError::{NotValidForName, NotValidForNameContext};
+        let Some(authorities) = &self.authorities else {
+            return Ok(ServerCertVerified::assertion());
+        };
         // The name is checked last, after the chain of authorities.
-        match self.0.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
+        match authorities.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
             Err(rustls::Error::InvalidCertificate(
                 NotValidForName | NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -172,7 +139,8 @@ impl ServerCertVerifier for AnyName {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, cert, signed)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, signed, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -181,10 +149,11 @@ impl ServerCertVerifier for AnyName {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, cert, signed)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, signed, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -43,11 +43,15 @@ pub(crate) fn join(
     connection: &mut Connection,
     path: &Path,
     clock: &FileClock,
-) -> Result<Presence, StoreError> {
+) -> Result<(Presence, Company), StoreError> {
     Ok(meet(connection, path, clock)?)
 }
 
-fn meet(connection: &mut Connection, path: &Path, clock: &FileClock) -> Result<Presence, Error> {
+fn meet(
+    connection: &mut Connection,
+    path: &Path,
+    clock: &FileClock,
+) -> Result<(Presence, Company), Error> {
     // The transaction also keeps two processes from looking for each other at once.
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let (presence, company) = Presence::announce(path)?;
@@ -63,5 +67,5 @@ fn meet(connection: &mut Connection, path: &Path, clock: &FileClock) -> Result<P
     }
     tx.execute("UPDATE totals SET now_ms = ?1", [integer(now)])?;
     tx.commit()?;
-    Ok(presence)
+    Ok((presence, company))
 }

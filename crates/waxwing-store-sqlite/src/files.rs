@@ -1,22 +1,40 @@
 //! The file: where it may be, who may read it, and whether somebody else has it open.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use waxwing_jobs::StoreError;
 
+fn refuse(path: &Path, why: impl std::fmt::Display) -> StoreError {
+    StoreError::Misconfigured(format!("{}: {why}", path.display()))
+}
+
 /// Makes the file if there is none, readable by its owner alone, and refuses one that others may
 /// read or write: it holds what clients sent and got.
 pub(crate) fn prepare(path: &Path) -> Result<(), StoreError> {
-    let refuse = |why: String| StoreError::Misconfigured(format!("{}: {why}", path.display()));
-    let file = open(path).map_err(|error| refuse(error.to_string()))?;
-    let metadata = file.metadata().map_err(|error| refuse(error.to_string()))?;
+    let file = open(path).map_err(|error| refuse(path, error))?;
+    check(path, &file.metadata().map_err(|error| refuse(path, error))?)
+}
+
+/// The same for a file that must be there.
+pub(crate) fn find(path: &Path) -> Result<(), StoreError> {
+    match path.metadata() {
+        Ok(metadata) => check(path, &metadata),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(refuse(path, "there is no job store yet; `waxwing serve` makes it"))
+        }
+        Err(error) => Err(refuse(path, error)),
+    }
+}
+
+fn check(path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
+    let refuse = |why: String| refuse(path, why);
     if !metadata.is_file() {
         return Err(refuse("is not a file".to_owned()));
     }
     #[cfg(unix)]
     {
-        let mode = std::os::unix::fs::MetadataExt::mode(&metadata) & 0o777;
+        let mode = std::os::unix::fs::MetadataExt::mode(metadata) & 0o777;
         if mode & 0o077 != 0 {
             let mend = "others may read or write it, but it holds what clients sent; chmod 600";
             return Err(refuse(format!("mode {mode:04o}: {mend}")));
@@ -34,10 +52,13 @@ fn open(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// Who else has the store's file open.
+/// Who else had the store's file open when it was opened here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Company {
+#[expect(clippy::exhaustive_enums, reason = "somebody or nobody, there is no third")]
+pub enum Company {
+    /// Nobody.
     Nobody,
+    /// Another process, server or operator, or another store of this one.
     Others,
 }
 

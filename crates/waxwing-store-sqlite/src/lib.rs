@@ -14,4 +14,5 @@ mod schema;
 mod store;
 mod writer;
 
+pub use files::Company;
 pub use store::SqliteStore;

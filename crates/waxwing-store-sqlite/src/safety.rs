@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use waxwing_jobs::StoreError;
 
@@ -47,16 +48,42 @@ impl Settings {
     }
 }
 
-/// Opens a connection and makes sure that what it commits stays.
-pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let named = |error: rusqlite::Error| match blame(&error) {
+/// An error of a file that is being opened, with the file's name.
+fn named(path: &Path, error: &rusqlite::Error) -> StoreError {
+    match blame(error) {
         StoreError::Corrupt(why) => StoreError::Corrupt(format!("{}: {why}", path.display())),
         StoreError::Fault(why) => StoreError::Misconfigured(format!("{}: {why}", path.display())),
         other => other,
-    };
+    }
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(named)?;
-    let settings = set(&connection).map_err(named)?;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    Ok(connection)
+}
+
+/// Looks at a file and leaves it as it is, with the log that it may have.
+pub(crate) fn look(
+    path: &Path,
+    looks: impl FnOnce(&Connection) -> rusqlite::Result<Result<(), StoreError>>,
+) -> Result<(), StoreError> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = Path::new(&log).exists();
+    let looked = open(path).and_then(|connection| {
+        // Whoever closes a file last copies the log into it and deletes the log.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
+        looks(&connection)
+    });
+    looked.map_err(|error| named(path, &error))?
+}
+
+/// Opens a connection and makes sure that what it commits stays.
+pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open(path).map_err(|error| named(path, &error))?;
+    let settings = set(&connection).map_err(|error| named(path, &error))?;
     match settings.refusal() {
         None => Ok(connection),
         Some(why) => Err(StoreError::Misconfigured(format!("{}: {why}", path.display()))),
@@ -64,7 +91,6 @@ pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
 }
 
 fn set(connection: &Connection) -> rusqlite::Result<Settings> {
-    connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(128);
     let journal_mode = journal_mode(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;

@@ -10,7 +10,7 @@ const APPLICATION: i32 = 0x5761_7857;
 
 /// Each entry brings a file from the version of its index to the next. Entries are never changed
 /// once released; `PRAGMA user_version` says how many were applied.
-const MIGRATIONS: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
+const MIGRATIONS: [&str; 6] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH];
 
 /// `jobs` holds what changes often and is small; what may be large has tables of its own, so that a
 /// heartbeat never rewrites an input. Indexes cover the hot stages alone, so that finished jobs cost
@@ -109,21 +109,61 @@ ALTER TABLE totals ADD COLUMN stored INTEGER NOT NULL DEFAULT 0;
 UPDATE totals SET stored = (SELECT count(*) FROM jobs);
 ";
 
+/// The server that the file works for, from its first start on.
+const FIFTH: &str = "
+ALTER TABLE totals ADD COLUMN server TEXT;
+";
+
+/// The queue by kind, so that a claim passes no job of a kind it was not asked for; and until when an
+/// unfinished job takes room, so that a full queue finds those that do no longer. A column of its own,
+/// since an index on the stage would be written anew by each claim.
+const SIXTH: &str = "
+DROP INDEX jobs_ready;
+CREATE INDEX jobs_ready ON jobs (kind, rank) WHERE rank IS NOT NULL;
+ALTER TABLE jobs ADD COLUMN room_until_ms INTEGER;
+UPDATE jobs SET room_until_ms = expires_ms WHERE stage IN ('queued', 'running', 'parked');
+CREATE INDEX jobs_room ON jobs (room_until_ms) WHERE room_until_ms IS NOT NULL;
+";
+
 /// Brings the file to the present form, in one commit, whoever else is opening it.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(apply(connection, &MIGRATIONS)?)
 }
 
+/// Refuses a file that is not in the present form already.
+pub(crate) fn check(connection: &Connection) -> rusqlite::Result<Result<(), StoreError>> {
+    let refuse = |why: String| Ok(Err(StoreError::Misconfigured(why)));
+    let newest = MIGRATIONS.len();
+    match version(connection)? {
+        None => refuse(FOREIGN.to_owned()),
+        Some(version) if version < newest => refuse(format!(
+            "the file has schema {version}, this version needs {newest}; `waxwing serve` brings it \
+             up to date"
+        )),
+        Some(version) if version > newest => refuse(format!(
+            "the file has schema {version}, this version knows {newest}; use the version whose \
+             `waxwing serve` brought it up to that date"
+        )),
+        Some(_) => Ok(Ok(())),
+    }
+}
+
+const FOREIGN: &str = "the file is a database of another program";
+
+/// The schema of a file, unless another program made it; 0 of an empty one.
+fn version(connection: &Connection) -> rusqlite::Result<Option<usize>> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let (version, application) = (pragma("user_version")?, pragma("application_id")?);
+    const TABLES: &str = "SELECT count(*) FROM sqlite_schema";
+    let tables: i64 = connection.query_row(TABLES, [], |row| row.get(0))?;
+    let ours = application == APPLICATION || (application == 0 && version == 0 && tables == 0);
+    Ok(ours.then(|| usize::try_from(version).unwrap_or(usize::MAX)))
+}
+
 fn apply(connection: &mut Connection, migrations: &[&str]) -> Result<(), Error> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let pragma = |name| tx.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let version = usize::try_from(pragma("user_version")?).unwrap_or(usize::MAX);
-    let application = pragma("application_id")?;
-    let tables: i64 = tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let refuse = |why: String| Err(StoreError::Misconfigured(why).into());
-    if application != APPLICATION && (application != 0 || version != 0 || tables != 0) {
-        return refuse("the file is a database of another program".to_owned());
-    }
+    let Some(version) = version(&tx)? else { return refuse(FOREIGN.to_owned()) };
     let Some(missing) = migrations.get(version..) else {
         let newest = migrations.len();
         return refuse(format!(
@@ -152,11 +192,17 @@ mod tests {
     #[test]
     fn a_new_file_and_one_of_an_earlier_version_come_to_the_same() {
         let mut fresh = Connection::open_in_memory().unwrap();
-        let later = [FIRST, SECOND, THIRD, FOURTH, "ALTER TABLE jobs ADD COLUMN later TEXT"];
+        let mut later = MIGRATIONS.to_vec();
+        later.push("ALTER TABLE jobs ADD COLUMN later TEXT");
         apply(&mut fresh, &later).unwrap();
         let mut old = Connection::open_in_memory().unwrap();
         apply(&mut old, &[FIRST]).unwrap();
+        let job = "INSERT INTO jobs (id, owner, kind, stage, ready_ms, epoch, failures, max_attempts,
+            version, created_ms, expires_ms) VALUES ('one', 'a', 'work', 'queued', 1, 0, 0, 3, 1, 1, 9)";
+        old.execute(job, []).unwrap();
         migrate(&mut old).unwrap();
+        let room = "SELECT room_until_ms FROM jobs, totals WHERE stored = 1";
+        assert_eq!(old.query_row(room, [], |row| row.get::<_, i64>(0)), Ok(9));
         apply(&mut old, &later).unwrap();
         let schema = |connection: &Connection| {
             let mut all =
@@ -165,21 +211,20 @@ mod tests {
             rows.map(Result::unwrap).collect::<Vec<_>>()
         };
         assert_eq!(schema(&fresh), schema(&old));
-        assert_eq!((version(&fresh), version(&old)), (5, 5));
+        assert_eq!((version(&fresh), version(&old)), (7, 7));
         migrate(&mut old).unwrap_err();
         apply(&mut old, &later).unwrap();
-        assert_eq!(version(&old), 5);
+        assert_eq!(version(&old), 7);
     }
 
     #[test]
     fn a_migration_that_fails_leaves_the_file_as_it_was() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
-        assert!(
-            apply(&mut connection, &[FIRST, SECOND, THIRD, FOURTH, "CREATE TABLE t (x); nonsense"])
-                .is_err()
-        );
-        assert_eq!(version(&connection), 4);
+        let mut broken = MIGRATIONS.to_vec();
+        broken.push("CREATE TABLE t (x); nonsense");
+        assert!(apply(&mut connection, &broken).is_err());
+        assert_eq!(version(&connection), 6);
         assert!(connection.prepare("SELECT * FROM t").is_err());
         migrate(&mut connection).unwrap();
     }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use tokio::time::Instant;
-use waxwing_core::{ClientId, JobId};
+use waxwing_core::{ClientId, JobId, ServerId};
 use waxwing_jobs::{
     Admission, Answered, Answers, Beat, BeatVerdict, Bounds, CancelRequest, CancelVerdict, Census,
     Claim, Claimed, Clock, Durability, Filter, Inspected, NewJob, NonceRecord, Page, PurgeVerdict,
@@ -15,7 +16,7 @@ use waxwing_jobs::{
 };
 
 use crate::clock::{self, FileClock};
-use crate::files::Presence;
+use crate::files::{Company, Presence};
 use crate::reader::Readers;
 use crate::writer::Writer;
 use crate::{files, ops, safety, schema};
@@ -40,6 +41,7 @@ pub struct SqliteStore {
     /// A connection of its own, since only it can tell what changed since it last looked.
     watcher: Arc<Readers>,
     _presence: Presence,
+    company: Company,
 }
 
 impl SqliteStore {
@@ -53,6 +55,19 @@ impl SqliteStore {
         Self::open_with_clock(path, bounds, Arc::new(SystemClock::new()))
     }
 
+    /// Opens a store that stands, to look at it and operate it beside the servers that use it. It
+    /// makes no file and changes none of an older version. Blocks.
+    ///
+    /// # Errors
+    /// Those of [`SqliteStore::open`], and [`StoreError::Misconfigured`] for a file that is missing
+    /// or of an older version: `waxwing serve` brings it up to date.
+    pub fn attach(path: impl AsRef<Path>, bounds: Bounds) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        files::find(path)?;
+        safety::look(path, schema::check)?;
+        Self::over(safety::connect(path)?, path, bounds, Arc::new(SystemClock::new()))
+    }
+
     /// Like [`SqliteStore::open`], on a clock of the caller's: for tests.
     ///
     /// # Errors
@@ -62,12 +77,23 @@ impl SqliteStore {
         bounds: Bounds,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let path = path.as_ref().to_owned();
-        files::prepare(&path)?;
-        let mut connection = safety::connect(&path)?;
+        let path = path.as_ref();
+        files::prepare(path)?;
+        let mut connection = safety::connect(path)?;
         schema::migrate(&mut connection)?;
+        Self::over(connection, path, bounds, clock)
+    }
+
+    /// Over a connection to a file in the present form.
+    fn over(
+        mut connection: Connection,
+        path: &Path,
+        bounds: Bounds,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let path = path.to_owned();
         let clock = Arc::new(FileClock::new(clock));
-        let presence = clock::join(&mut connection, &path, &clock)?;
+        let (presence, company) = clock::join(&mut connection, &path, &clock)?;
         Ok(Self {
             writer: Writer::spawn(connection, bounds, Arc::clone(&clock))?,
             readers: Readers::open(path.clone(), READERS)?,
@@ -75,7 +101,15 @@ impl SqliteStore {
             path,
             clock,
             _presence: presence,
+            company,
         })
+    }
+
+    /// Who else had the file open when this store was opened. A replay guard in memory does not know
+    /// what servers in other processes have accepted.
+    #[must_use]
+    pub const fn company(&self) -> Company {
+        self.company
     }
 }
 
@@ -91,6 +125,11 @@ impl Store for SqliteStore {
 
     fn sharing(&self) -> Sharing {
         Sharing::Alone
+    }
+
+    async fn bind(&self, server: &ServerId<'_>) -> Result<(), StoreError> {
+        let server = server.clone().into_owned();
+        self.writer.write(move |tx| tx.bind(&server)).await
     }
 
     async fn admit(&self, nonces: Vec<NonceRecord>) -> Result<Vec<Admission>, StoreError> {

@@ -2,6 +2,7 @@
 
 pub mod data;
 pub mod es6_numbers;
+pub mod ledger;
 #[cfg(unix)]
 pub mod postgres;
 

@@ -6,6 +6,8 @@
 //! that under root it runs as the user `postgres`, or else `nobody`.
 
 mod cluster;
+mod guardian;
+mod pooler;
 
 use std::{
     env,
@@ -18,6 +20,7 @@ use std::{
 };
 
 pub use cluster::Cluster;
+pub use pooler::{Pooler, pgbouncer};
 
 /// The oldest version that tests may use.
 const OLDEST: u32 = 15;
@@ -31,19 +34,23 @@ const OLDEST: u32 = 15;
 /// # Panics
 /// When `WAXWING_TEST_POSTGRES` names a folder without them, and with `CI` set when there are none.
 #[must_use]
-#[expect(clippy::panic, reason = "what is asked for and missing fails the test")]
 pub fn programs(test: &str) -> Option<PathBuf> {
     let named = env::var_os("WAXWING_TEST_POSTGRES").filter(|text| !text.is_empty());
     let found = find(named.clone(), env::var_os("PATH"));
     if found.is_none() {
-        let ci = env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
         assert!(named.is_none(), "WAXWING_TEST_POSTGRES is no folder with PostgreSQL's programs");
-        if ci {
-            panic!("{test}: no PostgreSQL {OLDEST} or newer, and with CI set nothing is skipped");
-        }
-        crate::data::skip(test, "no PostgreSQL 15 or newer (WAXWING_TEST_POSTGRES)");
+        missing(test, "no PostgreSQL 15 or newer (WAXWING_TEST_POSTGRES)");
     }
     found
+}
+
+/// Says that the test called `test` is skipped, and why.
+#[expect(clippy::panic, reason = "what is asked for and missing fails the test")]
+fn missing(test: &str, what: &str) {
+    if env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false")) {
+        panic!("{test}: {what}, and with CI set nothing is skipped");
+    }
+    crate::data::skip(test, what);
 }
 
 fn find(named: Option<OsString>, path: Option<OsString>) -> Option<PathBuf> {
@@ -126,6 +133,15 @@ mod tests {
         assert!(!folder.join("postmaster.pid").exists());
         cluster.restart();
         assert!(folder.join(".s.PGSQL.5432").exists());
+        let mut standby = cluster.standby();
+        assert!(standby.folder().join("data/standby.signal").exists());
+        let two = cluster.url_with(&standby, "a");
+        assert!(two.contains(&format!("{},{}", folder.display(), standby.folder().display())));
+        standby.crash();
+        if let Some(pgbouncer) = pgbouncer("testkit::postgres") {
+            let pooler = Pooler::start(&pgbouncer, &cluster, &[]);
+            assert!(pooler.url("a").contains("schema=a"));
+        }
         drop(cluster);
         assert!(!folder.exists());
         assert_ne!(fresh_name("a"), fresh_name("a"));

@@ -89,6 +89,12 @@ impl Registry {
         self.tools.get(name).map(|tool| &tool.listed)
     }
 
+    /// The bounds of the tool named `name`.
+    #[must_use]
+    pub fn limits(&self, name: &str) -> Option<&ToolLimits> {
+        self.tools.get(name).map(|tool| &tool.limits)
+    }
+
     /// Every tool, in order of name.
     pub fn iter(&self) -> impl Iterator<Item = &ListedTool> {
         self.tools.values().map(|tool| &tool.listed)

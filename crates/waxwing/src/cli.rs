@@ -27,7 +27,8 @@ Exit codes:
   0  ok
   1  usage or configuration
   3  not authenticated or not allowed, in either direction
-  4  unreachable or overloaded
+  4  unreachable or overloaded, the server or the store; or a call with an idempotency key is still at
+     work: send it again
   5  the tool or job failed, or its arguments were refused
   6  the job waits for answers: waxwing answer JOB key=value";
 
@@ -42,7 +43,7 @@ error. The value of key=value is taken as JSON when it is JSON, and as a string 
   echo '{\"name\":\"Ada\"}' | waxwing call greet --args -";
 
 const CONFIGURATION: &str = "\
-The configuration is TOML; an unknown key is an error. Durations are in milliseconds, sizes in bytes,
+The configuration is TOML; an unknown key is an error, and all errors are told at once. Durations are in milliseconds, sizes in bytes,
 paths relative to the file.
 
   listen          where calls are taken, such as \"127.0.0.1:7411\"
@@ -58,13 +59,20 @@ paths relative to the file.
                   this file must have mode 0600
   hosts           what Host may say (the listener's own names)
   origins         which web pages may call (none)
-  [limits]        max_message (1048576), max_depth (64), connections (1024), nonces (1000000),
-                  nonces_per_key (250000)
+  [limits]        max_message (1048576), max_depth (64), connections (1024), nonces (1000000; in the
+                  store 2000000), nonces_per_key (250000; in the store 500000)
   [window]        past_ms (120000), future_ms (30000)
   [replay]        guard (\"auto\"): where nonces are kept. \"store\" is for several processes over one
-                  store, \"memory\" forgets with the process; auto is as the store asks for
-  [jobs]          concurrency (64), lease_ms (30000), sweep_ms (5000), ttl_ms (3600000),
-                  max_attempts (3), drain_ms (30000)
+                  store, \"memory\" forgets with the process; auto is as the store asks for: in the
+                  store over PostgreSQL, in memory over a file of SQLite, so that servers which share
+                  a file must say \"store\"
+  [jobs]          concurrency (64), lease_ms (30000), sweep_ms (5000), max_attempts (3),
+                  drain_ms (30000), ttl_ms (3600000): how long a job can be asked about;
+                  idempotency_ttl_ms (86400000): how long an idempotency key stands, and so the least
+                  that a job with one is kept; sync_wait_ms (50000): how long a call with a key
+                  waits for its outcome, less than its client does; unfinished (100000) and
+                  unfinished_per_client (10000): the most jobs that have not ended, in all and of
+                  one client
   [audit]         file: the audit log, none without; key (FILE.key, made if missing),
                   when_slow (\"wait\", or \"refuse\"), slow_ms (1000), rotate_bytes (67108864)
   [tools]         demo (false): batch_sum, long_task and transfer

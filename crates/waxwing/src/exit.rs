@@ -61,13 +61,27 @@ impl From<ConfigError> for Failure {
 
 impl From<BindError> for Failure {
     fn from(error: BindError) -> Self {
-        Self::usage(with_sources(&error))
+        let exit = match &error {
+            BindError::Store(cause) | BindError::Guard(cause) => of_store(cause),
+            _ => Exit::Usage,
+        };
+        Self::new(exit, with_sources(&error))
     }
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::usage(with_sources(&error))
+        Self::new(of_store(&error), with_sources(&error))
+    }
+}
+
+/// The exit code of a store that cannot be used.
+const fn of_store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::Unavailable(_) => Exit::Unreachable,
+        StoreError::Misconfigured(_) => Exit::Usage,
+        // Damage, faults of ours, and what later versions may add.
+        _ => Exit::Failed,
     }
 }
 
@@ -93,7 +107,9 @@ impl From<ClientError> for Failure {
 fn of_client(error: &ClientError) -> Exit {
     match error {
         ClientError::Misuse(_) => Exit::Usage,
-        ClientError::Unreachable { .. } | ClientError::Timeout { .. } => Exit::Unreachable,
+        ClientError::Unreachable { .. }
+        | ClientError::Timeout { .. }
+        | ClientError::StillRunning { .. } => Exit::Unreachable,
         ClientError::ReplyFault(_) | ClientError::WrongDigest { .. } => Exit::NotAllowed,
         ClientError::Refused(error) | ClientError::Failed(error) => of_code(error.code),
         ClientError::OtherStatus(outcome) if matches!(**outcome, Outcome::InputRequired { .. }) => {
@@ -206,6 +222,31 @@ mod tests {
         );
         assert_eq!(by(Exit::Unreachable), ["overloaded", "rate_limited"]);
         assert_eq!(by(Exit::Usage), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_tool_that_took_too_long_is_told_from_a_call_that_still_runs() {
+        let too_long = CallError::new(ErrorCode::Timeout, "too slow");
+        assert_eq!(of_client(&ClientError::Failed(too_long)), Exit::Failed);
+        let after = std::time::Duration::from_secs(60);
+        assert_eq!(of_client(&ClientError::StillRunning { after }), Exit::Unreachable);
+    }
+
+    #[test]
+    fn a_store_that_cannot_be_used_has_its_exit_whoever_opened_it() {
+        for (error, exit) in [
+            (StoreError::Unavailable("x".to_owned()), Exit::Unreachable),
+            (StoreError::Misconfigured("x".to_owned()), Exit::Usage),
+            (StoreError::Corrupt("x".to_owned()), Exit::Failed),
+            (StoreError::Fault("x".to_owned()), Exit::Failed),
+        ] {
+            assert_eq!(Failure::from(error.clone()).exit, exit);
+            for error in [BindError::Guard(error.clone()), BindError::Store(error)] {
+                let failure = Failure::from(error);
+                assert_eq!(failure.exit, exit);
+                assert!(!failure.text.contains('\n'), "{failure:?}");
+            }
+        }
     }
 
     #[test]

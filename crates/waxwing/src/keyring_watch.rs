@@ -11,7 +11,7 @@ use waxwing_crypto::Ed25519SigningKey;
 use waxwing_server::KeyRings;
 
 use crate::config::keyring::{self, KeySummary, Loaded};
-use crate::config::server::ServerConfig;
+use crate::config::server::KeyFiles;
 use crate::config::{ConfigError, SecretText, server_key};
 use crate::exit::{Failure, with_sources};
 use crate::signals::ReloadSignal;
@@ -24,6 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_millis(100);
 
 /// The keyring of a running server, and its file.
+#[derive(Debug)]
 pub(crate) struct KeyringWatch {
     path: PathBuf,
     decoy: SecretText,
@@ -50,16 +51,21 @@ enum Cause {
 }
 
 impl KeyringWatch {
-    /// Reads the keys that a configuration names.
-    pub(crate) fn open(config: &ServerConfig) -> Result<Self, Failure> {
-        let path = config.keyring.clone();
+    /// Reads the keys.
+    pub(crate) fn open(files: &KeyFiles) -> Result<Self, Failure> {
+        let path = files.keyring.clone();
         let decoy = SecretText::random()
             .map_err(|error| Failure::usage(format!("no random bytes for a key: {error}")))?;
-        let server = config.signing_key.as_deref().map(server_key::read).transpose()?;
+        let server = files.signing_key.as_deref().map(server_key::read).transpose()?;
         let (seen, text) = keyring::read_stamped(&path, Stamp::of);
         let Loaded { ring, keys } = keyring::load(&path, &text?, &decoy, server.as_ref())?;
         let seen = seen.unwrap_or(Stamp::Missing);
         Ok(Self { path, decoy, server, rings: ring.into(), keys, seen })
+    }
+
+    /// What may be shown of the keys.
+    pub(crate) fn keys(&self) -> &[KeySummary] {
+        &self.keys
     }
 
     /// The place of the ring, which the server reads.

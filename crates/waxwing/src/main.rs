@@ -17,6 +17,7 @@ mod signals;
 mod store;
 mod table;
 mod terminal;
+mod worker;
 
 use std::process::ExitCode;
 

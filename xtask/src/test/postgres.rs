@@ -1,26 +1,54 @@
-//! The PostgreSQL that tests start servers of, installed where there is none. The tests find it by themselves (`waxwing_testkit::postgres`).
+//! The PostgreSQL that tests start servers of, and the PgBouncer before it, installed where there is none. The tests find both by themselves (`waxwing_testkit::postgres`).
 
-use std::{env, fs};
+use std::{env, fs, path::Path};
 
 use anyhow::{Context, Result, bail};
 
 use super::packages;
 use crate::process::{program, works};
 
-/// Where packages put it.
+/// Where packages put PostgreSQL.
 const USUAL: [&str; 3] = ["/usr/lib/postgresql", "/usr/local/opt", "/opt/homebrew/opt"];
 
-/// Makes sure that there is one.
-pub(super) fn ensure() -> Result<()> {
-    const WHAT: &str = "no PostgreSQL for the tests that need one (WAXWING_TEST_POSTGRES)";
-    if is_there() {
-        return Ok(());
-    }
-    packages::install("postgresql").context(WHAT)?;
-    if is_there() { Ok(()) } else { bail!("{WHAT}, not even after apt-get has installed it") }
+/// A program, the package that it comes with, and whether this machine has it.
+struct Need {
+    what: &'static str,
+    package: &'static str,
+    is_there: fn() -> bool,
 }
 
-fn is_there() -> bool {
+const NEEDS: [Need; 2] = [
+    Need {
+        what: "no PostgreSQL for the tests that need one (WAXWING_TEST_POSTGRES)",
+        package: "postgresql",
+        is_there: postgresql,
+    },
+    Need {
+        what: "no PgBouncer for the tests that need one",
+        package: "pgbouncer",
+        is_there: pgbouncer,
+    },
+];
+
+/// Makes sure that there are both.
+pub(super) fn ensure() -> Result<()> {
+    for Need { what, package, is_there } in NEEDS {
+        if is_there() {
+            continue;
+        }
+        packages::install(package).context(what)?;
+        if !is_there() {
+            bail!("{what}, not even after apt-get has installed it");
+        }
+    }
+    Ok(())
+}
+
+fn pgbouncer() -> bool {
+    Path::new("/usr/sbin/pgbouncer").is_file() || works(program("pgbouncer").arg("--version"))
+}
+
+fn postgresql() -> bool {
     let named = env::var_os("WAXWING_TEST_POSTGRES").is_some_and(|folder| !folder.is_empty());
     let packaged = USUAL.iter().filter_map(|folder| fs::read_dir(folder).ok());
     let mut folders = packaged.flatten().filter_map(Result::ok).map(|entry| entry.path());

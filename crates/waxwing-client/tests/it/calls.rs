@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use waxwing_client::{CallOptions, Client, ClientError, InvalidUrl, Misuse};
 use waxwing_core::message::Outcome;
-use waxwing_core::{Limits, WriteError};
+use waxwing_core::{CallError, ErrorCode, Limits, WriteError};
 
-use crate::peer::{self, Peer, answer, builder, job, key};
+use crate::peer::{self, Peer, answer, builder, job, key, script};
 
 #[tokio::test]
 async fn what_is_sent_is_what_was_asked_for() {
@@ -173,4 +174,57 @@ async fn each_call_is_signed_with_the_newest_key_that_may() {
             other => panic!("{now_ms}: {other:?}"),
         }
     }
+}
+
+/// What a server says of a call with an idempotency key that has not ended in the time it waits.
+fn still_running() -> Outcome<'static> {
+    Outcome::Error(CallError::new(ErrorCode::Timeout, "It still runs.").with_retry_after_ms(1_000))
+}
+
+/// What it says of one that the tool has given up on: this is its outcome.
+fn timed_out() -> Outcome<'static> {
+    Outcome::Error(CallError::new(ErrorCode::Timeout, "It took too long."))
+}
+
+fn keyed() -> CallOptions {
+    CallOptions::new().idempotency_key("order-1".parse().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keyed_call_that_still_runs_is_asked_for_again() {
+    let done = Outcome::Ok(peer::json(&json!(5)));
+    let peer = script(vec![still_running(), still_running(), done]).await;
+    let began = tokio::time::Instant::now();
+    let output: Value = peer.client().call_with("sum", &json!({}), &keyed()).await.unwrap();
+    assert_eq!((output, peer.calls()), (json!(5), 3));
+    assert!(began.elapsed() >= Duration::from_secs(2), "it pauses as it is asked to");
+
+    // What the tool itself ran out of is an outcome.
+    let peer = script(vec![still_running(), timed_out()]).await;
+    let error = peer.client().call_with::<_, Value>("sum", &json!({}), &keyed()).await.unwrap_err();
+    assert!(matches!(error, ClientError::Failed(e) if e.message == "It took too long."));
+    assert_eq!(peer.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keyed_call_that_never_ends_is_said_to_run() {
+    let peer = script(vec![still_running()]).await;
+    let after = Duration::from_millis(2_500);
+    let call = peer.client();
+    let error = call.call_raw("sum", &json!({}), &keyed().timeout(after)).await.unwrap_err();
+    assert!(matches!(error, ClientError::StillRunning { after: told } if told == after));
+    assert_eq!(
+        error.to_string(),
+        "the call still runs after 2500 ms; send it again with the same idempotency key"
+    );
+    assert_eq!(peer.calls(), 3);
+}
+
+/// Without a key another message would be another call.
+#[tokio::test]
+async fn a_call_without_a_key_is_never_sent_again() {
+    let peer = script(vec![still_running()]).await;
+    let error = peer.client().call::<_, Value>("sum", &json!({})).await.unwrap_err();
+    assert!(matches!(error, ClientError::Failed(e) if e.code == ErrorCode::Timeout));
+    assert_eq!(peer.calls(), 1);
 }

@@ -12,7 +12,7 @@ use waxwing_client::{CallOptions, ClientError, JobStatus, WaitOptions};
 use waxwing_core::message::{Outcome, Progress};
 use waxwing_core::{CallError, ErrorCode};
 
-use crate::peer::{self, Call, Peer, answer, job};
+use crate::peer::{self, Call, Peer, answer, job, script};
 
 fn running(done: Option<u64>) -> Outcome<'static> {
     let progress = done.map(|done| Progress { done, total: Some(10), message: None });
@@ -21,15 +21,6 @@ fn running(done: Option<u64>) -> Outcome<'static> {
 
 fn done(output: &Value) -> Outcome<'static> {
     Outcome::Done { job_id: job("job-1"), output: peer::json(output) }
-}
-
-/// Answers the n-th call with the n-th outcome, and with the last from then on.
-async fn script(outcomes: Vec<Outcome<'static>>) -> Peer {
-    Peer::answering(move |call| {
-        let outcome = outcomes[call.number.min(outcomes.len() - 1)].clone();
-        answer(outcome.http_status(), call.reply(outcome))
-    })
-    .await
 }
 
 fn failed(code: ErrorCode) -> Outcome<'static> {
@@ -131,6 +122,27 @@ async fn waiting_reports_each_change_once() {
     let output: Value =
         peer.client().wait(&job("job-1"), |progress| heard.push(progress.done)).await.unwrap();
     assert_eq!((output, heard, peer.calls()), (json!({"n": 1}), vec![1, 2], 5));
+}
+
+/// What the server asks for between two polls is meant for a job that shows nothing new.
+#[tokio::test(start_paused = true)]
+async fn news_is_followed_by_a_poll_at_once() {
+    let slow = |outcome| match outcome {
+        Outcome::Running { job_id, progress, .. } => {
+            Outcome::Running { job_id, poll_after_ms: 5_000, progress }
+        }
+        other => other,
+    };
+    let wait = async |outcomes: Vec<Outcome<'static>>| {
+        let peer = script(outcomes.into_iter().map(slow).collect()).await;
+        let began = tokio::time::Instant::now();
+        assert_eq!(peer.client().wait::<Value>(&job("job-1"), |_| {}).await.unwrap(), json!(1));
+        began.elapsed()
+    };
+    let news = wait(vec![running(Some(1)), running(Some(2)), done(&json!(1))]).await;
+    assert!(news < Duration::from_secs(1), "{news:?}");
+    let nothing_new = wait(vec![running(None), running(None), done(&json!(1))]).await;
+    assert!(nothing_new >= Duration::from_secs(10), "{nothing_new:?}");
 }
 
 #[tokio::test]

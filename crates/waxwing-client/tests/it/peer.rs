@@ -197,6 +197,15 @@ impl Drop for Peer {
     }
 }
 
+/// Answers the n-th call with the n-th outcome, and with the last from then on.
+pub(crate) async fn script(outcomes: Vec<Outcome<'static>>) -> Peer {
+    Peer::answering(move |call| {
+        let outcome = outcomes[call.number.min(outcomes.len() - 1)].clone();
+        answer(outcome.http_status(), call.reply(outcome))
+    })
+    .await
+}
+
 pub(crate) fn builder(url: &str) -> ClientBuilder {
     let (client, server, key_id) = (CLIENT.parse(), SERVER.parse(), KEY.parse());
     Client::builder(url, client.unwrap(), server.unwrap(), key_id.unwrap(), key())

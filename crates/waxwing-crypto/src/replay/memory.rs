@@ -74,6 +74,13 @@ impl MemoryReplayGuard {
         admission
     }
 
+    /// Whether a message of this date is never fresh: it is from a time of which nonces were
+    /// forgotten.
+    #[must_use]
+    pub fn has_forgotten(&self, ts_ms: i64) -> bool {
+        self.memory.read().unwrap_or_else(PoisonError::into_inner).forgotten.covers(ts_ms)
+    }
+
     /// Nonces that are remembered now.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -53,6 +53,7 @@ fn a_full_guard_refuses_and_forgets_nothing() {
 #[test]
 fn what_was_sent_before_the_guard_began_is_refused() {
     let guard = guard(Capacity::default(), 1_000);
+    assert!(guard.has_forgotten(999) && !guard.has_forgotten(1_000));
     assert_eq!(admit(&guard, "a", 1, 999, 1_000), Admission::Forgotten);
     assert_eq!(admit(&guard, "a", 1, 1_000, 1_000), Admission::Fresh);
 }
@@ -65,6 +66,7 @@ fn a_clock_that_jumps_far_and_back_replays_nothing() {
         assert_eq!(admit(&guard, "a", jump as u32, jump, jump), Admission::Fresh);
     }
     assert_eq!(admit(&guard, "a", 1, 10, 20), Admission::Forgotten);
+    assert!(guard.has_forgotten(10) && !guard.has_forgotten(DAY / 2));
 }
 
 /// A clock that was wrong for a while does not close the guard until that time comes, and does not

@@ -105,6 +105,7 @@ fn a_turn_frees_nothing_that_lives() {
                 assert_ne!(admit(&guard, Arrival("a", n, ts, now)), Admission::Fresh);
             }
         }
+        assert!(guard.has_forgotten(5));
     });
 }
 

@@ -14,7 +14,7 @@ const KEEP: Duration = Duration::from_secs(600);
 const NAMES: [&str; 7] = ["done", "failed", "cancelled", "parked", "delayed", "running", "queued"];
 
 /// Crashes the store and opens it again.
-async fn crash(w: &mut World) -> Result<(), Miss> {
+pub(super) async fn crash(w: &mut World) -> Result<(), Miss> {
     w.store = std::sync::Arc::new(crate::memory::MemoryStore::new(crate::store::Bounds::default()));
     w.fixture.reopen().await?;
     w.store = w.fixture.store();

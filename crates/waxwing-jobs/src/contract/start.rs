@@ -4,13 +4,47 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::world::{MOMENT, TTL, World, idempotency, json, nonce};
+use super::world::{MOMENT, TTL, World, idempotency, json, nonce, server};
 use super::{Miss, ensure, same};
 use crate::clock::millis;
 use crate::job::Phase;
-use crate::store::{Admission, Started};
+use crate::store::{Admission, Durability, Started, StoreError};
 
 const KEEP: Duration = Duration::from_secs(60);
+
+pub(super) async fn one_server(w: &mut World) -> Result<(), Miss> {
+    let mut racers = JoinSet::new();
+    for n in 0..12 {
+        let (store, server) = (std::sync::Arc::clone(&w.store), server(&format!("server-{n}"))?);
+        racers.spawn(async move {
+            let bound = store.bind(&server).await;
+            (server, bound)
+        });
+    }
+    let (mut served, mut refused) = (Vec::new(), Vec::new());
+    while let Some(raced) = racers.join_next().await {
+        let (server, bound) = raced.map_err(|error| Miss(error.to_string()))?;
+        match bound {
+            Ok(()) => served.push(server),
+            Err(StoreError::Misconfigured(why)) => refused.push((server, why)),
+            Err(other) => return Err(other.into()),
+        }
+    }
+    same("servers that the store works for", served.len(), 1)?;
+    let Some(first) = served.pop() else { return Ok(()) };
+    for (other, why) in &refused {
+        let named = why.contains(first.as_str()) && why.contains(other.as_str());
+        ensure!(named && !why.contains('\n'), "{other} was refused with {why:?}");
+    }
+    w.store.bind(&first).await?;
+    if w.store.info().durability != Durability::Process {
+        super::durable::crash(w).await?;
+        let Some((other, _)) = refused.pop() else { return Ok(()) };
+        let bound = w.store.bind(&other).await;
+        ensure!(bound.is_err(), "after a crash it works for another server");
+    }
+    Ok(w.store.bind(&first).await?)
+}
 
 pub(super) async fn reads_back(w: &mut World) -> Result<(), Miss> {
     w.start("a", "one").await?;

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::world::{HELD, LEASE, MOMENT, TTL, World, failure, json, kind};
 use super::{Miss, ensure, same};
 use crate::job::{Cause, Phase, Progress};
-use crate::store::{Beat, Claim, Outcome};
+use crate::store::{Beat, Claim, Outcome, Started};
 
 pub(super) async fn claim(w: &mut World) -> Result<(), Miss> {
     w.start("a", "one").await?;
@@ -110,6 +110,28 @@ pub(super) async fn turns(w: &mut World) -> Result<(), Miss> {
     w.pass(after + MOMENT).await;
     w.start("latest", "y").await?;
     same("jobs of the latest among the next two", of(&w.claim(2).await?, "latest"), 1)
+}
+
+pub(super) async fn turns_behind(w: &mut World) -> Result<(), Miss> {
+    // It stands first for ever: nobody claims its kind.
+    let mut head = World::order("head", "head")?;
+    head.kind = kind("elsewhere")?;
+    same("the head", w.store.start(vec![head]).await?, vec![Started::Created])?;
+    for n in 0..30 {
+        w.start("first", &format!("f{n}")).await?;
+    }
+    for job in w.claim(20).await? {
+        w.done(&job.ticket, Outcome::Complete(json(1)?)).await?;
+    }
+    let mut first = 0;
+    for n in 0..16 {
+        w.start("second", &format!("s{n}")).await?;
+        let job = w.claim_one().await?;
+        first += u32::from(job.owner.as_str() == "first");
+        w.done(&job.ticket, Outcome::Complete(json(1)?)).await?;
+    }
+    ensure!((6..=10).contains(&first), "of 16 turns the first of two clients got {first}");
+    Ok(())
 }
 
 pub(super) async fn kinds(w: &mut World) -> Result<(), Miss> {

@@ -34,6 +34,10 @@ pub(super) fn client(name: &str) -> Result<ClientId<'static>, Miss> {
     known(ClientId::new(name.to_owned()))
 }
 
+pub(super) fn server(name: &str) -> Result<ServerId<'static>, Miss> {
+    known(ServerId::new(name.to_owned()))
+}
+
 pub(super) fn id(name: &str) -> Result<JobId<'static>, Miss> {
     known(JobId::new(name.to_owned()))
 }
@@ -52,7 +56,7 @@ pub(super) fn key(name: &str) -> Result<InputKey, Miss> {
 
 pub(super) fn nonce(client_name: &str, n: u32, keep: Duration) -> Result<NonceRecord, Miss> {
     Ok(NonceRecord {
-        server: known(ServerId::new("server"))?,
+        server: server("server")?,
         client: client(client_name)?,
         key: known(KeyId::new("k1"))?,
         nonce: known(Nonce::new(format!("nonce-{n:010}")))?,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinError;
-use tokio::time::{Instant, timeout};
-use waxwing_core::{CanonicalJson, ClientId};
+use tokio::time::{Instant, timeout, timeout_at};
+use waxwing_core::{CanonicalJson, ClientId, ToolName};
 
 use super::held::{Held, Report, Stop};
 use super::{Bound, Course, Shared};
 use crate::cancellation::Canceller;
+use crate::clock::FOR_EVER;
 use crate::job::{Cause, Failure, Phase};
 use crate::observer::{AttemptEnd, JobEnd, JobEnding};
 use crate::runner::{JobContext, JobFailure, Retry, RunOutcome};
@@ -17,19 +18,36 @@ use crate::store::{Beat, Claimed, Outcome, Settle, SettleVerdict};
 
 type Ran = Result<Result<RunOutcome, JobFailure>, JoinError>;
 
-/// Runs the attempt. The job stays held, and so beaten for, until its end is stored.
-pub(super) async fn run(shared: Arc<Shared>, claimed: Claimed) {
+/// A store's times are whole milliseconds.
+const ROUNDED: Duration = Duration::from_millis(1);
+
+/// Runs the attempt of a job that was claimed at some time after `asked`. The job stays held, and so
+/// beaten for, until its end is stored.
+pub(super) async fn run(shared: &Shared, claimed: Claimed, asked: Instant) {
     let held = shared.active.hold(claimed.ticket.clone());
     let turn = Turn { attempt: claimed.attempt, of: claimed.max_attempts };
     let (observer, kind) = (Arc::clone(&shared.config.observer), claimed.kind.clone());
     observer.claimed(&kind, claimed.attempt, claimed.waited);
     let began = Instant::now();
     let owner = claimed.owner.clone();
-    let end = drive(&shared, &held, claimed).await;
+    // Not after the store's own, but for its rounding.
+    let deadline = asked + claimed.expires_in.min(FOR_EVER);
+    let end = drive(shared, &held, claimed, deadline).await;
     let ran = began.elapsed();
-    let Settled { how, output } = match end {
-        Some(end) => settle(&shared, &held, turn, &owner, end).await,
-        None => Settled::of(AttemptEnd::Lost),
+    let settled = match end {
+        // Once its time is over, nobody wants to know.
+        Some(end) => timeout_at(deadline, settle(shared, &held, turn, (&owner, &kind), end)).await,
+        None => Ok(Settled::of(AttemptEnd::Lost)),
+    };
+    let Settled { how, output } = match settled {
+        Ok(settled) if settled.how != AttemptEnd::Lost || Instant::now() + ROUNDED < deadline => {
+            settled
+        }
+        Ok(_) | Err(_) => {
+            let job = &held.ticket.id;
+            tracing::warn!(%job, tool = %kind, "a job's lifetime was over before its work was");
+            Settled::of(AttemptEnd::Expired)
+        }
     };
     observer.ended(&kind, how, ran);
     shared.active.let_go(&held.ticket);
@@ -88,9 +106,8 @@ impl Turn {
 }
 
 /// Does the work until it ends or has to stop; `None` when nobody wants to know how it ended.
-async fn drive(shared: &Shared, held: &Held, claimed: Claimed) -> Option<End> {
+async fn drive(shared: &Shared, held: &Held, claimed: Claimed, deadline: Instant) -> Option<End> {
     let (canceller, cancellation) = Canceller::new();
-    let deadline = Instant::now() + claimed.expires_in.min(LONGEST);
     let context = JobContext {
         id: claimed.ticket.id,
         owner: claimed.owner,
@@ -129,9 +146,6 @@ async fn drive(shared: &Shared, held: &Held, claimed: Claimed) -> Option<End> {
         () = tokio::time::sleep_until(deadline) => None,
     }
 }
-
-/// Longer than any process runs, and short enough to be added to any instant.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// How the work ended, before the delay of a retry is drawn.
 enum End {
@@ -178,7 +192,7 @@ async fn settle(
     shared: &Shared,
     held: &Held,
     turn: Turn,
-    owner: &ClientId<'_>,
+    (owner, kind): (&ClientId<'_>, &ToolName<'_>),
     end: End,
 ) -> Settled {
     let outcome = match end {
@@ -187,7 +201,10 @@ async fn settle(
             Outcome::Park { requests, checkpoint }
         }
         End::Failed(JobFailure { retry: Retry::Never, failure }) => Outcome::Fail(failure),
-        End::Failed(JobFailure { retry: Retry::Later, failure }) => {
+        End::Failed(JobFailure { retry, failure }) => {
+            if retry == Retry::Elsewhere {
+                shared.room.leave_to_others(kind, Instant::now() + shared.config.lease);
+            }
             let after = shared.config.backoff.delay(turn.attempt, &shared.jitter);
             Outcome::Retry { after, failure }
         }
@@ -211,7 +228,7 @@ async fn settle(
         shared.settler.settle(last, Settle { ticket: held.ticket.clone(), outcome }).await;
     shared.waiting.bump(&held.ticket.id);
     if let Some(after) = again {
-        shared.look_again_after(after);
+        shared.pace.after(after);
     }
     match settled {
         Some(SettleVerdict::Done) => {

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use waxwing_core::JobId;
 
 use super::Shared;
 use crate::store::Seen;
 
-/// How long one look at the store may last before the list of who waits is made anew.
+/// How long a look at the store may last before the list of who waits is made anew.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A job that somebody waits for.
@@ -28,7 +28,8 @@ type Entries = HashMap<JobId<'static>, Entry>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Waiting {
     entries: Arc<Mutex<Entries>>,
-    joined: Arc<Notify>,
+    /// Told whenever somebody has joined and read.
+    joined: Arc<watch::Sender<()>>,
 }
 
 fn lock(entries: &Mutex<Entries>) -> MutexGuard<'_, Entries> {
@@ -77,7 +78,7 @@ impl Place {
         if let Some(entry) = lock(&self.waiting.entries).get_mut(&self.id) {
             entry.version = entry.version.max(Some(version));
         }
-        self.waiting.joined.notify_one();
+        self.waiting.joined.send_replace(());
     }
 
     /// Returns once the job may have moved since the last call, or since joining.
@@ -102,21 +103,27 @@ impl Drop for Place {
 
 /// Watches the store for as long as somebody waits.
 pub(super) async fn watch(shared: Arc<Shared>) {
+    let mut joined = shared.waiting.joined.subscribe();
     loop {
+        // Whoever joins is not in the list of a look that is under way, and cuts a long one short. While
+        // many join, looks are short, and each has its time.
+        let look = if joined.has_changed().unwrap_or(false) { Duration::ZERO } else { LOOK };
+        joined.mark_unchanged();
         let seen = shared.waiting.seen();
         if seen.is_empty() {
-            shared.waiting.joined.notified().await;
+            // The sender is this task's own, so waiting cannot fail.
+            let _ = joined.changed().await;
             continue;
         }
         tokio::select! {
-            moved = shared.store.changed(&seen, LOOK) => match moved {
+            moved = shared.store.changed(&seen, look) => match moved {
                 Ok(moved) => moved.iter().for_each(|id| shared.waiting.bump(id)),
                 Err(error) => {
                     tracing::warn!(%error, "changes of other processes are not seen");
                     tokio::time::sleep(LOOK).await;
                 }
             },
-            () = shared.waiting.joined.notified() => {}
+            _ = joined.changed(), if !look.is_zero() => joined.mark_changed(),
         }
         // At most one look in this time, however many come and go.
         tokio::time::sleep(shared.config.watch_every).await;

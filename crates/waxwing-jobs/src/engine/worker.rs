@@ -2,86 +2,95 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
+use waxwing_core::ToolName;
 
+use super::room::{Missed, Offer, Reach};
 use super::{Course, Shared, attempt};
 use crate::store::Claim;
 
 /// Claims until the engine drains, then returns when the last attempt has ended.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let slots = Arc::new(Semaphore::new(shared.config.concurrency.max(1)));
     let mut attempts = JoinSet::new();
-    loop {
-        let room = tokio::select! {
-            biased;
-            () = shared.reached(Course::Draining) => break,
-            room = room(&slots, shared.config.batch.max(1)) => room,
+    let mut next = Next::Anew;
+    while *shared.course.borrow() == Course::Working {
+        let above = match next {
+            Next::Wider { than } => than,
+            Next::Anew | Next::Rest => 0,
         };
         // Never dropped half-way: what the store has handed out must be run.
-        let more = claim(&shared, room, &mut attempts).await;
+        next = match shared.room.offer(above) {
+            Some(offer) => claim(&shared, offer, &mut attempts).await,
+            None => Next::Rest,
+        };
         while attempts.try_join_next().is_some() {}
-        if more == More::Unlikely {
-            let rest = shared.rest();
+        if next == Next::Rest {
             tokio::select! {
-                () = shared.reached(Course::Draining) => break,
-                () = shared.work.notified() => {}
-                () = tokio::time::sleep(rest) => {}
+                () = shared.reached(Course::Draining) => {}
+                () = shared.pace.rest() => {}
             }
         }
     }
     while attempts.join_next().await.is_some() {}
 }
 
-/// Whether another claim would find something.
+/// What to claim after a claim.
 #[derive(PartialEq, Eq)]
-enum More {
-    Likely,
-    Unlikely,
+enum Next {
+    /// There may be more, which the narrowest kinds must not hold up.
+    Wider { than: usize },
+    /// There may be more for kinds that were left out.
+    Anew,
+    /// There is nothing for whom there is room.
+    Rest,
 }
 
-/// Fills the room with jobs, as far as there are any.
-async fn claim(
-    shared: &Arc<Shared>,
-    mut room: Vec<OwnedSemaphorePermit>,
-    attempts: &mut JoinSet<()>,
-) -> More {
-    let max = room.len();
-    let claim = Claim {
-        worker: shared.config.worker.clone(),
-        kinds: shared.runner.kinds(),
-        lease: shared.config.lease,
-        max,
-    };
-    let claimed = match shared.store.claim(claim).await {
+/// Fills the offered places with jobs, as far as there are any.
+async fn claim(shared: &Arc<Shared>, offer: Offer, attempts: &mut JoinSet<()>) -> Next {
+    let Offer { kinds, max, reach } = offer;
+    let (worker, lease) = (shared.config.worker.clone(), shared.config.lease);
+    let asked = Instant::now();
+    let claim = shared.store.claim(Claim { worker, kinds, lease, max });
+    let claimed = match shared.contact.ask(claim).await {
         Ok(claimed) => claimed,
         Err(error) => {
             tracing::warn!(%error, "no jobs could be claimed");
-            return More::Unlikely;
+            return Next::Rest;
         }
     };
-    let more = if claimed.len() == max { More::Likely } else { More::Unlikely };
+    let next = match reach {
+        _ if claimed.len() >= max => Next::Wider { than: max },
+        Reach::Some => Next::Anew,
+        Reach::All => Next::Rest,
+    };
     for job in claimed {
-        let permit = room.pop();
-        let shared = Arc::clone(shared);
+        let place = Place::take(shared, job.kind.clone());
         attempts.spawn(async move {
-            attempt::run(shared, job).await;
-            drop(permit);
+            attempt::run(&place.shared, job, asked).await;
+            drop(place);
         });
     }
-    more
+    next
 }
 
-/// Waits for a free slot, then takes as many as are free, at most `batch`.
-async fn room(slots: &Arc<Semaphore>, batch: usize) -> Vec<OwnedSemaphorePermit> {
-    let mut room = Vec::new();
-    if let Ok(first) = Arc::clone(slots).acquire_owned().await {
-        room.push(first);
+/// An attempt's place, given back however the attempt ends.
+struct Place {
+    shared: Arc<Shared>,
+    kind: ToolName<'static>,
+}
+
+impl Place {
+    fn take(shared: &Arc<Shared>, kind: ToolName<'static>) -> Self {
+        shared.room.enter(&kind);
+        Self { shared: Arc::clone(shared), kind }
     }
-    while room.len() < batch
-        && let Ok(next) = Arc::clone(slots).try_acquire_owned()
-    {
-        room.push(next);
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.shared.room.leave(&self.kind) == Missed::Maybe {
+            self.shared.pace.now();
+        }
     }
-    room
 }

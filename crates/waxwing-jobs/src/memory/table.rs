@@ -4,6 +4,7 @@
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::convert::Infallible;
 use std::time::Duration;
 
 use waxwing_core::{CanonicalJson, ClientId, JobId, ToolName};
@@ -11,7 +12,7 @@ use waxwing_core::{CanonicalJson, ClientId, JobId, ToolName};
 use crate::input::{Answered, Answers, Exchange};
 use crate::job::{Attempt, CancelRequest, NewJob, Progress};
 use crate::settlement::{self, Settlement, Write};
-use crate::state::{Beaten, CancelStep, Life, News, Stage};
+use crate::state::{Beaten, Life, News, Stage};
 use crate::store::{
     Beat, BeatVerdict, Bound, Bounds, CancelVerdict, Claim, Claimed, PurgeVerdict, RequeueVerdict,
     Settle, SettleVerdict, Ticket,
@@ -205,14 +206,10 @@ impl Table {
         now: u64,
     ) -> CancelVerdict {
         let Some(row) = self.row(owner, id, now) else { return CancelVerdict::Unknown };
-        let (life, verdict) = match row.life.cancel(now) {
-            CancelStep::Settled(life) => (life, CancelVerdict::Settled),
-            CancelStep::Requested(life) => (life, CancelVerdict::Requested),
-            CancelStep::RequestedBefore => return CancelVerdict::Requested,
-            CancelStep::AlreadyTerminal => return CancelVerdict::AlreadyTerminal,
-            CancelStep::Unknown => return CancelVerdict::Unknown,
-        };
-        self.advance(&id.clone().into_owned(), life, now, |row| row.cancel = Some(request));
+        let (verdict, next) = settlement::cancel(row.life, now);
+        if let Some(life) = next {
+            self.advance(&id.clone().into_owned(), life, now, |row| row.cancel = Some(request));
+        }
         verdict
     }
 
@@ -278,7 +275,7 @@ impl Table {
     pub(super) fn settle(&mut self, settle: Settle, now: u64) -> SettleVerdict {
         let Ticket { id, epoch } = settle.ticket;
         let Some(row) = self.rows.get(&id) else { return SettleVerdict::Stale };
-        let exchange = || Ok::<_, std::convert::Infallible>(row.exchange.clone());
+        let exchange = || Ok::<_, Infallible>(row.exchange.clone());
         match settlement::settle(row.life, epoch, now, settle.outcome, exchange) {
             Ok(Some(settlement)) => {
                 self.apply(&id, settlement, now);
@@ -314,34 +311,33 @@ impl Table {
         lapsed
     }
 
-    pub(super) fn expire(&mut self, now: u64, limit: usize) -> usize {
+    /// Deletes jobs whose lifetime is over: how many, and how many of them had not ended.
+    pub(super) fn expire(&mut self, now: u64, limit: usize) -> (usize, usize) {
         let due = self.ends.iter().take_while(|(end, _)| *end <= now).take(limit);
         let due: Vec<_> = due.map(|(_, id)| id.clone()).collect();
+        let before = self.unfinished;
         due.iter().for_each(|id| self.remove(id));
-        due.len()
+        let unfinished = usize::try_from(before - self.unfinished).unwrap_or(usize::MAX);
+        (due.len(), unfinished)
     }
 
     pub(super) fn requeue(&mut self, id: &JobId<'static>, now: u64, b: &Bounds) -> RequeueVerdict {
-        let Some(row) = self.rows.get(id).filter(|row| !row.life.is_expired(now)) else {
-            return RequeueVerdict::Unknown;
-        };
-        let Some(life) = row.life.requeue(now) else { return RequeueVerdict::NotFailed };
-        let owner = row.owner.clone();
-        if let Some(bound) = self.room(&owner, now, b) {
-            return RequeueVerdict::Full(bound);
+        let Some(row) = self.rows.get(id) else { return RequeueVerdict::Unknown };
+        let (life, owner) = (row.life, row.owner.clone());
+        let room = || Ok::<_, Infallible>(self.room(&owner, now, b));
+        let Ok((verdict, next)) = settlement::requeue(life, now, room);
+        if let Some(life) = next {
+            self.advance(id, life, now, |row| row.cancel = None);
         }
-        self.advance(id, life, now, |row| row.cancel = None);
-        RequeueVerdict::Done
+        verdict
     }
 
     pub(super) fn purge(&mut self, id: &JobId<'static>, now: u64) -> PurgeVerdict {
-        match self.rows.get(id).filter(|row| !row.life.is_expired(now)) {
-            None => PurgeVerdict::Unknown,
-            Some(row) if !row.life.stage.is_terminal() => PurgeVerdict::NotEnded,
-            Some(_) => {
-                self.remove(id);
-                PurgeVerdict::Done
-            }
+        let Some(row) = self.rows.get(id) else { return PurgeVerdict::Unknown };
+        let verdict = settlement::purge(row.life, now);
+        if verdict == PurgeVerdict::Done {
+            self.remove(id);
         }
+        verdict
     }
 }

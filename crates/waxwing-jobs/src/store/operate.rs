@@ -16,17 +16,32 @@ pub struct Swept {
     pub lapsed: usize,
     /// Jobs deleted because their lifetime was over.
     pub jobs: usize,
+    /// How many of those had not ended: work that was promised and never done.
+    pub unfinished: usize,
     /// Nonces forgotten.
     pub nonces: usize,
     /// Idempotency keys forgotten.
     pub keys: usize,
+    /// Whether another sweep would find something to do at once.
+    pub remaining: Remaining,
 }
 
-impl Swept {
-    /// Whether any kind of thing reached the sweep's limit, so that there may be more.
+/// What a sweep left for the next, of any kind, those that [`Swept`] does not count included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "something or nothing, there is no third")]
+pub enum Remaining {
+    /// Nothing that was due.
+    #[default]
+    Nothing,
+    /// The limit was reached: more may be due.
+    More,
+}
+
+impl Remaining {
+    /// What is left where `done` reached `limit` or did not.
     #[must_use]
-    pub fn reached(&self, limit: usize) -> bool {
-        [self.lapsed, self.jobs, self.nonces, self.keys].iter().any(|n| *n >= limit)
+    pub fn after(done: impl IntoIterator<Item = usize>, limit: usize) -> Self {
+        if done.into_iter().any(|count| count >= limit) { Self::More } else { Self::Nothing }
     }
 }
 
@@ -132,6 +147,10 @@ pub struct Inspected {
     pub snapshot: Snapshot,
     /// Its line in the list: stage, attempt, worker, age.
     pub listed: Listed,
+    /// When it moves by itself, store's time, milliseconds since the Unix epoch: a queued job may be
+    /// claimed from then on, a running one is anybody's unless its worker shows a sign of life by
+    /// then. `None` of other stages, and where the store does not tell.
+    pub due_ms: Option<u64>,
     /// What the work is to be done with; `None` where the store does not tell operators.
     pub input: Option<CanonicalJson<'static>>,
 }

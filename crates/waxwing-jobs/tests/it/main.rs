@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in tests a panic is the failure message")]
 
+mod away;
 mod broken;
 mod contract;
 mod drain;
 mod engine;
+mod lanes;
 mod observer;
+mod outage;
 mod support;
 mod waiting;

@@ -11,7 +11,7 @@ use waxwing_jobs::{
 };
 
 use crate::support::{
-    answers, ask, config, doing, done, ended, get, id, memory, owner, start, until,
+    answers, ask, config, doing, done, ended, get, id, memory, order, owner, start, until,
 };
 
 #[derive(Debug, Default)]
@@ -19,6 +19,7 @@ struct Heard {
     claims: Mutex<Vec<(String, u32, Duration)>>,
     ends: Mutex<Vec<(AttemptEnd, Duration)>>,
     lapsed: Mutex<usize>,
+    unfinished: Mutex<usize>,
     jobs: Mutex<Vec<String>>,
 }
 
@@ -45,6 +46,7 @@ impl Observer for Heard {
 
     fn swept(&self, swept: &Swept) {
         *self.lapsed.lock().unwrap() += swept.lapsed;
+        *self.unfinished.lock().unwrap() += swept.unfinished;
     }
 }
 
@@ -94,6 +96,7 @@ async fn an_engine_tells_each_claim_and_each_end_once() {
         (AttemptEnd::Cancelled, 1),
         (AttemptEnd::Released, 0),
         (AttemptEnd::Lost, 0),
+        (AttemptEnd::Expired, 0),
     ] {
         assert_eq!(heard.count(end), count, "{end:?}");
     }
@@ -178,6 +181,34 @@ async fn a_lost_lease_is_told_as_lost_and_the_sweep_tells_what_lapsed() {
     ended(&engine, "one").await;
     assert_eq!(*heard.lapsed.lock().unwrap(), 1);
     assert_eq!(heard.claims.lock().unwrap()[0].1, 2, "the second attempt");
-    // A job whose lifetime ends under its work is lost to it.
     assert_eq!(heard.count(AttemptEnd::Lost), 0);
+}
+
+/// A lifetime that ends before the work does, in whatever stage: an attempt's end, and a sweep's count.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_expires_unfinished_is_told() {
+    let heard = Arc::new(Heard::default());
+    let mut config = config();
+    (config.observer, config.concurrency) = (Arc::clone(&heard) as Arc<dyn Observer>, 2);
+    let engine = Engine::launch(
+        memory(),
+        doing(|cx| async move {
+            match cx.id.as_str() {
+                "asks" => Ok(RunOutcome::Park { requests: ask(&["k"]), checkpoint: None }),
+                "ends" => done("in time"),
+                _ => std::future::pending().await,
+            }
+        }),
+        config,
+    );
+    for name in ["asks", "ends", "runs", "runs-too", "waits"] {
+        engine.start(order(name).with_ttl(Duration::from_secs(7))).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let counts = [AttemptEnd::Expired, AttemptEnd::Lost, AttemptEnd::Completed, AttemptEnd::Parked]
+        .map(|end| heard.count(end));
+    assert_eq!(counts, [2, 0, 1, 1]);
+    assert_eq!(*heard.unfinished.lock().unwrap(), 4);
+    let ran = heard.ends.lock().unwrap().last().copied().unwrap();
+    assert_eq!((ran.0, ran.1.as_secs()), (AttemptEnd::Expired, 7));
 }

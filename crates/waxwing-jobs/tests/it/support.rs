@@ -10,35 +10,44 @@ use async_trait::async_trait;
 use waxwing_core::{CanonicalJson, ClientId, JobId, ToolName};
 use waxwing_jobs::{
     Answers, Bounds, Engine, EngineConfig, InputKey, InputRequest, InputRequests, JobContext,
-    JobFailure, MemoryStore, NewJob, Phase, RunOutcome, Runner, Snapshot, Started, Store,
+    JobFailure, Kind, MemoryStore, NewJob, Phase, RunOutcome, Runner, Snapshot, Started, Store,
 };
 
 type Work = Pin<Box<dyn Future<Output = Result<RunOutcome, JobFailure>> + Send>>;
 
-/// Runs jobs of the kind `work` as a closure says.
-pub(crate) struct Doing<F>(pub(crate) F);
+/// Runs jobs of these kinds as a closure says.
+struct Doing<F>(Vec<Kind>, F);
 
 #[async_trait]
 impl<F> Runner for Doing<F>
 where
     F: Fn(JobContext) -> Work + Send + Sync + 'static,
 {
-    fn kinds(&self) -> Vec<ToolName<'static>> {
-        vec![kind("work")]
+    fn kinds(&self) -> Vec<Kind> {
+        self.0.clone()
     }
 
     async fn run(&self, context: JobContext) -> Result<RunOutcome, JobFailure> {
-        (self.0)(context).await
+        (self.1)(context).await
     }
 }
 
-/// A runner from an async closure.
+/// A runner of the kind `work` from an async closure.
 pub(crate) fn doing<F, W>(work: F) -> Arc<dyn Runner>
 where
     F: Fn(JobContext) -> W + Send + Sync + 'static,
     W: Future<Output = Result<RunOutcome, JobFailure>> + Send + 'static,
 {
-    Arc::new(Doing(move |context| Box::pin(work(context)) as Work))
+    doing_all(vec![kind("work").into()], work)
+}
+
+/// A runner of these kinds.
+pub(crate) fn doing_all<F, W>(kinds: Vec<Kind>, work: F) -> Arc<dyn Runner>
+where
+    F: Fn(JobContext) -> W + Send + Sync + 'static,
+    W: Future<Output = Result<RunOutcome, JobFailure>> + Send + 'static,
+{
+    Arc::new(Doing(kinds, move |context| Box::pin(work(context)) as Work))
 }
 
 pub(crate) fn memory() -> Arc<dyn Store> {

@@ -71,7 +71,7 @@ impl Observer for JobLines {
         // A stop writes what is on its way, and says so if the disk does not take it.
         tokio::select! {
             _ = durable => {}
-            () = draining(&self.course) => {}
+            _ = draining(&self.course) => {}
         }
         self.next.job_ended(job).await;
     }

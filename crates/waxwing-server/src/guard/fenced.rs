@@ -9,6 +9,7 @@
 use async_trait::async_trait;
 use waxwing_crypto::{Admission, MemoryReplayGuard, NonceRecord, ReplayGuard};
 
+use super::ServingGuard;
 use super::mark::Mark;
 
 /// Memory behind a durable mark.
@@ -45,5 +46,13 @@ impl ReplayGuard for FencedGuard {
                 Admission::Unavailable
             }
         }
+    }
+}
+
+impl ServingGuard for FencedGuard {
+    fn outage(&self, now_ms: i64) -> Option<&'static str> {
+        let why = "the replay guard takes no calls yet: an earlier server took messages that are dated \
+                   ahead of this clock, or the clock was set back\n";
+        if now_ms <= self.fence_ms { Some(why) } else { self.memory.outage(now_ms) }
     }
 }

@@ -13,6 +13,7 @@ use waxwing_core::ServerId;
 use waxwing_crypto::{Admission, MemoryReplayGuard, NonceRecord, ReplayGuard, Window};
 use waxwing_jobs::{Admission as Spent, NonceRecord as Spend, Store, StoreError};
 
+use super::ServingGuard;
 use super::mark::Mark;
 use crate::environment::Environment;
 
@@ -108,5 +109,13 @@ impl ReplayGuard for SharedGuard {
             tracing::warn!(%error, "the store of the replay guard cannot be reached");
             Admission::Unavailable
         })
+    }
+}
+
+impl ServingGuard for SharedGuard {
+    fn outage(&self, now_ms: i64) -> Option<&'static str> {
+        let why = "the replay guard takes no calls: this clock lies behind that of other servers on the \
+                   store\n";
+        if self.is_behind(now_ms) { Some(why) } else { self.memory.outage(now_ms) }
     }
 }

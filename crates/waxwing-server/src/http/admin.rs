@@ -60,8 +60,11 @@ impl Admin {
 
     async fn ready(&self) -> (StatusCode, &'static str) {
         let unready = |said| (StatusCode::SERVICE_UNAVAILABLE, said);
-        if *self.service.course.borrow() == Course::Draining {
+        if *self.service.course.borrow() != Course::Serving {
             return unready("draining\n");
+        }
+        if let Some(why) = self.service.guard.replay.outage(self.service.environment.now_ms()) {
+            return unready(why);
         }
         match timeout(PATIENCE, self.service.engine.store().health()).await {
             Ok(Ok(())) => (StatusCode::OK, "ok\n"),

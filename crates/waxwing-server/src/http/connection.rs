@@ -56,7 +56,7 @@ pub(crate) async fn serve<F, Fut>(
         .serve_connection(TokioIo::new(io), service);
     let ended = tokio::select! {
         ended = &mut connection => ended,
-        () = draining(&course) => {
+        _ = draining(&course) => {
             std::pin::Pin::new(&mut connection).graceful_shutdown();
             (&mut connection).await
         }

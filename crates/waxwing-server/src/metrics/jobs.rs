@@ -78,7 +78,7 @@ impl JobMetrics {
         registry.register(
             "job_attempts",
             "Attempts ended here: completed, failed (the job is dead), retried, parked, cancelled, \
-             released, lost (the lease)",
+             released, lost (the lease), expired (the lifetime)",
             self.attempts.clone(),
         );
         registry.register_with_unit(
@@ -96,7 +96,8 @@ impl JobMetrics {
         );
         registry.register(
             "job_store_swept",
-            "What sweeps of this process deleted because its time was over",
+            "What sweeps of this process deleted because its time was over; unfinished: those of \
+             the jobs that had not ended",
             self.swept.clone(),
         );
     }
@@ -174,8 +175,12 @@ impl Observer for Observing {
     fn swept(&self, swept: &Swept) {
         let metrics = &self.metrics;
         metrics.lapsed.inc_by(swept.lapsed as u64);
-        for (kind, count) in [("jobs", swept.jobs), ("nonces", swept.nonces), ("keys", swept.keys)]
-        {
+        for (kind, count) in [
+            ("jobs", swept.jobs),
+            ("unfinished", swept.unfinished),
+            ("nonces", swept.nonces),
+            ("keys", swept.keys),
+        ] {
             metrics.swept.get_or_create(&OfKind { kind }).inc_by(count as u64);
         }
         self.next.swept(swept);

@@ -38,13 +38,16 @@ pub(super) async fn answer(
 ) -> Result<Outcome<'static>, CallFault> {
     let args: Args = service.reserved.answer_job.decode(&call.args)?;
     let (engine, owner, id) = (&service.engine, &call.client_id, job_id(args.job_id)?);
-    let Snapshot { phase, .. } = engine.get(owner, &id).await?.ok_or(CallFault::UnknownJob)?;
-    if let Phase::Parked { requests } = phase {
-        // Only what was held to these requests is offered: the job may ask anew meanwhile.
-        let checked = checked(&id, &requests, args.answers, &call.args)?;
-        engine.answer(owner, &id, checked).await?.ok_or(CallFault::UnknownJob)?;
-    }
-    show(engine.get(owner, &id).await?)
+    let seen = engine.get(owner, &id).await.map_err(CallFault::Unread)?;
+    let Some(Snapshot { phase: Phase::Parked { requests }, .. }) = seen else {
+        // Nothing is asked: to answer is no error, and changes nothing.
+        return show(seen);
+    };
+    // Only what was held to these requests is offered: the job may ask anew meanwhile.
+    let checked = checked(&id, &requests, args.answers, &call.args)?;
+    let answered = engine.answer(owner, &id, checked).await.map_err(CallFault::Unchanged)?;
+    answered.ok_or(CallFault::UnknownJob)?;
+    show(engine.get(owner, &id).await.map_err(CallFault::Unshown)?)
 }
 
 /// Holds each answer to the schema of its request; all are good, or none is taken.

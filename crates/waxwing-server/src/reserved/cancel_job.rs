@@ -28,10 +28,11 @@ pub(super) async fn answer(
 ) -> Result<Outcome<'static>, CallFault> {
     let args: Args = service.reserved.cancel_job.decode(&call.args)?;
     let (engine, owner, id) = (&service.engine, &call.client_id, job_id(args.job_id)?);
-    match engine.cancel(owner, &id, CancelRequest::new(args.reason)).await? {
+    let cancelled = engine.cancel(owner, &id, CancelRequest::new(args.reason)).await;
+    match cancelled.map_err(CallFault::Unchanged)? {
         CancelVerdict::Unknown => Err(CallFault::UnknownJob),
         CancelVerdict::Settled | CancelVerdict::Requested | CancelVerdict::AlreadyTerminal => {
-            show(engine.get(owner, &id).await?)
+            show(engine.get(owner, &id).await.map_err(CallFault::Unshown)?)
         }
     }
 }

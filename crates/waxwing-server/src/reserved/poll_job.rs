@@ -7,7 +7,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use waxwing_core::message::Outcome;
 use waxwing_crypto::Admitted;
-use waxwing_jobs::Phase;
 
 use super::{job_id, show};
 use crate::fault::CallFault;
@@ -34,22 +33,14 @@ pub(super) async fn answer(
 ) -> Result<Outcome<'static>, CallFault> {
     let args: Args = service.reserved.poll_job.decode(&call.args)?;
     let (engine, owner, id) = (&service.engine, &call.client_id, job_id(args.job_id)?);
-    let seen = engine.get(owner, &id).await.map_err(CallFault::Unread)?;
-    let (wait_ms, version) = match (args.wait_ms, &seen) {
-        // What is parked waits for its client: to let the client wait in turn would help nobody.
-        (Some(wait_ms @ 1..), Some(job)) if !matches!(job.phase, Phase::Parked { .. }) => {
-            (wait_ms.min(LONGEST_WAIT_MS), job.version)
-        }
-        _ => return show(seen),
+    // Who waits too often at once is told how the job stands now, which is as true as a later answer.
+    let place =
+        args.wait_ms.filter(|wait_ms| *wait_ms > 0).and_then(|_| service.waits.place(owner));
+    let wait_ms = args.wait_ms.filter(|_| place.is_some()).unwrap_or(0).min(LONGEST_WAIT_MS);
+    // A stop does not wait for whoever waits either.
+    let job = tokio::select! {
+        job = engine.wait(owner, &id, Duration::from_millis(wait_ms.into())) => job,
+        _ = service.draining() => engine.get(owner, &id).await,
     };
-    let wait = Duration::from_millis(wait_ms.into());
-    // A stop does not wait for whoever waits: the answer now is as true as a later one.
-    tokio::select! {
-        snapshot = engine.wait(owner, &id, Some(version), wait) => {
-            show(snapshot.map_err(CallFault::Unread)?)
-        }
-        () = service.draining() => {
-            show(engine.get(owner, &id).await.map_err(CallFault::Unread)?)
-        }
-    }
+    show(job.map_err(CallFault::Unread)?)
 }

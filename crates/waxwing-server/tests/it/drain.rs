@@ -1,14 +1,18 @@
 //! A graceful stop: calls and jobs get their time, and no more than that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::net::TcpStream;
 use waxwing_core::ErrorCode;
 use waxwing_core::message::Outcome;
+use waxwing_crypto::SentRequest;
+use waxwing_jobs::EngineConfig;
+use waxwing_server::ServerBuilder;
 
-use crate::harness::{House, PATIENCE};
-use crate::wire::{Wire, error, output, post};
+use crate::harness::{House, PATIENCE, memory};
+use crate::wire::{Caller, Wire, error, output, post};
 
 /// Waits until the server has begun to stop.
 async fn draining(house: &House) {
@@ -100,24 +104,83 @@ async fn a_stop_wakes_waiting_polls() {
     assert_eq!(house.ended().await.connections_cut, 0);
 }
 
-/// So is whoever waits for a call with an idempotency key; the work itself has the drain time.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_wakes_waiting_keyed_calls() {
-    let mut house = House::open().await;
+/// A call of `hold` with an idempotency key, on its way.
+async fn keyed(house: &House, key: &str) -> Held {
     let (agent, mut wire) = (house.caller("agent-7"), house.wire().await);
     let mut call = agent.request("hold", json!({"text": "held"}));
-    call.idempotency_key = Some("once".parse().unwrap());
+    call.idempotency_key = Some(key.parse().unwrap());
     let (message, sent) = agent.sign(&call);
     wire.send(post(&message)).await;
+    Held { agent, wire, sent }
+}
+
+struct Held {
+    agent: Caller,
+    wire: Wire,
+    sent: SentRequest,
+}
+
+impl Held {
+    async fn outcome(mut self) -> Outcome<'static> {
+        let answer = self.wire.answer().await.expect("a call that was taken is answered");
+        self.agent.verify(&self.sent, &answer)
+    }
+}
+
+/// A call with an idempotency key has the drain time, like any other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_answers_the_keyed_calls_it_is_at_work_on() {
+    let mut house = House::open().await;
+    let call = keyed(&house, "once").await;
     house.signals.entered().await;
     house.begin_stop();
-    let began = std::time::Instant::now();
-    let answer = wire.answer().await.expect("a call that was taken is answered");
-    let told = error(agent.verify(&sent, &answer));
-    assert_eq!(told.code, ErrorCode::Timeout);
-    assert!(told.retry_after_ms.is_some());
-    assert!(began.elapsed() < Duration::from_secs(9));
+    draining(&house).await;
     house.signals.release(1);
+    assert_eq!(output(&call.outcome().await), "held");
     let summary = house.ended().await;
     assert_eq!((summary.connections_cut, summary.jobs_released), (0, 0));
+}
+
+/// One that takes longer is told in time that it still runs; the connection is not cut.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keyed_call_that_outlasts_a_stop_is_told_so() {
+    let mut house = House::with(|builder| builder.drain(Duration::from_millis(1_100))).await;
+    let call = keyed(&house, "once").await;
+    house.signals.entered().await;
+    let began = std::time::Instant::now();
+    house.begin_stop();
+    let told = error(call.outcome().await);
+    assert!(began.elapsed() >= Duration::from_millis(90), "it was given what there is");
+    assert_eq!(told.code, ErrorCode::Timeout);
+    assert!(told.retry_after_ms.is_some());
+    let summary = house.ended().await;
+    assert_eq!((summary.connections_cut, summary.jobs_released), (0, 1));
+}
+
+/// One that is still in the queue will not be claimed here any more, and is told at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_sends_queued_keyed_calls_away() {
+    let mut engine = EngineConfig::default();
+    engine.concurrency = 1;
+    let store = memory();
+    let tune = |builder: ServerBuilder| builder.engine(engine);
+    let mut house = House::over(Arc::clone(&store), tune).await;
+    let first = keyed(&house, "one").await;
+    house.signals.entered().await;
+    let second = keyed(&house, "two").await;
+    let queued = async {
+        while store.census().await.unwrap().queued == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, queued).await.expect("the second waits");
+    let began = std::time::Instant::now();
+    house.begin_stop();
+    let told = error(second.outcome().await);
+    assert_eq!(told.code, ErrorCode::Timeout);
+    assert!(told.retry_after_ms.is_some());
+    assert!(began.elapsed() < Duration::from_secs(8));
+    house.signals.release(1);
+    assert_eq!(output(&first.outcome().await), "held");
+    assert_eq!(house.ended().await.connections_cut, 0);
 }

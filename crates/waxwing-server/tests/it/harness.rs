@@ -13,6 +13,7 @@ use waxwing_core::ServerId;
 use waxwing_crypto::{HmacKey, Key, KeyRing};
 use waxwing_jobs::{Bounds, MemoryStore, Store};
 use waxwing_server::{Environment, KeyRings, Server, ServerBuilder, Summary};
+use waxwing_tools::Registry;
 
 use crate::logs::run_log;
 use crate::tools::{Signals, registry};
@@ -142,9 +143,19 @@ impl House {
         clock: TestClock,
         tune: impl FnOnce(ServerBuilder) -> ServerBuilder,
     ) -> Self {
+        Self::offering(registry, store, clock, tune).await
+    }
+
+    /// A server with these tools.
+    pub(crate) async fn offering(
+        tools: impl FnOnce(&Signals) -> Registry,
+        store: Arc<dyn Store>,
+        clock: TestClock,
+        tune: impl FnOnce(ServerBuilder) -> ServerBuilder,
+    ) -> Self {
         run_log();
         let (signals, rings) = (Signals::new(), KeyRings::new(ring()));
-        let builder = Server::builder(server_id(), rings.clone(), registry(&signals), store)
+        let builder = Server::builder(server_id(), rings.clone(), tools(&signals), store)
             .environment(clock.clone())
             .drain(Duration::from_secs(10));
         let bound = tune(builder).bind().await.unwrap();
@@ -158,6 +169,12 @@ impl House {
 
     pub(crate) async fn wire(&self) -> Wire {
         Wire::connect(self.addr).await
+    }
+
+    /// What `/readyz` says.
+    pub(crate) async fn ready(&self) -> (u16, String) {
+        let said = Wire::connect(self.admin).await.fetch("/readyz").await;
+        (said.status, said.text().to_owned())
     }
 
     pub(crate) fn caller(&self, client: &str) -> Caller {

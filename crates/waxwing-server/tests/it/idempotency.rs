@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use waxwing_client::{CallOptions, Client};
 use waxwing_core::ErrorCode;
 use waxwing_core::message::{Outcome, Request};
 use waxwing_jobs::{Bounds, ManualClock, MemoryStore};
 use waxwing_server::JobPolicy;
 
-use crate::harness::{House, NOW_MS, PATIENCE};
+use crate::harness::{House, NOW_MS, PATIENCE, key_of, server_id};
+use crate::metrics::scraped;
 use crate::wire::{Caller, Wire, error, output, post};
 
 fn keyed(caller: &Caller, tool: &str, args: Value, key: &str) -> Request<'static, Value> {
@@ -115,6 +117,31 @@ async fn a_call_that_takes_too_long_can_be_asked_for_again() {
     };
     let outcome = tokio::time::timeout(PATIENCE, retried).await.expect("the outcome in time");
     assert_eq!(output(&outcome), "held");
+}
+
+/// The client of this workspace does so by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_asks_again_until_its_call_has_an_outcome() {
+    let mut policy = JobPolicy::DEFAULT;
+    policy.sync_wait = Duration::from_millis(50);
+    let house = House::with(|builder| builder.jobs(policy)).await;
+    let id = "agent-7".parse().unwrap();
+    let url = format!("http://{}", house.addr);
+    let client = Client::builder(url, id, server_id(), "k1".parse().unwrap(), key_of("agent-7"))
+        .clock(|| NOW_MS)
+        .build()
+        .unwrap();
+    let options = CallOptions::new().idempotency_key("once".parse().unwrap());
+    let calling = tokio::spawn(async move {
+        client.call_with::<_, Value>("hold", &json!({"text": "held"}), &options).await
+    });
+    house.signals.entered().await;
+    let told = r#"waxwing_calls_total{tool="hold",code="timeout"}"#;
+    let told = async { while !scraped(&house).await.contains_key(told) {} };
+    tokio::time::timeout(PATIENCE, told).await.expect("it is told that it still runs");
+    house.signals.release(1);
+    assert_eq!(calling.await.unwrap().unwrap(), "held");
+    assert_eq!(house.signals.unseen(), 0, "it ran once");
 }
 
 /// A key stands for a job that is there, for as long as it stands.

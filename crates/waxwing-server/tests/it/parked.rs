@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use waxwing_core::message::Outcome;
 use waxwing_core::{CanonicalJson, ErrorCode, JobId, ToolName};
 use waxwing_jobs::{
-    Engine, EngineConfig, InputKey, InputRequest, InputRequests, JobContext, JobFailure, NewJob,
-    RunOutcome, Runner,
+    Engine, EngineConfig, InputKey, InputRequest, InputRequests, JobContext, JobFailure, Kind,
+    NewJob, RunOutcome, Runner,
 };
 
 use crate::harness::{House, memory};
@@ -23,8 +23,8 @@ struct Asker(Vec<(&'static str, Value)>);
 
 #[async_trait]
 impl Runner for Asker {
-    fn kinds(&self) -> Vec<ToolName<'static>> {
-        vec!["ask".parse().unwrap()]
+    fn kinds(&self) -> Vec<Kind> {
+        vec![ask().into()]
     }
 
     async fn run(&self, job: JobContext) -> Result<RunOutcome, JobFailure> {
@@ -47,6 +47,10 @@ impl Runner for Asker {
     }
 }
 
+fn ask() -> ToolName<'static> {
+    "ask".parse().unwrap()
+}
+
 fn canonical(value: &Value) -> CanonicalJson<'static> {
     CanonicalJson::from_serialize(value).unwrap()
 }
@@ -60,7 +64,7 @@ async fn asking(schemas: Vec<(&'static str, Value)>) -> (House, Engine, JobId<'s
     let worker = Engine::launch(store, Arc::new(Asker(schemas)), config);
     let id: JobId<'static> = "asking".parse().unwrap();
     let owner = "agent-7".parse().unwrap();
-    let job = NewJob::new(id.clone(), owner, "ask".parse().unwrap(), canonical(&json!({})));
+    let job = NewJob::new(id.clone(), owner, ask(), canonical(&json!({})));
     worker.start(job).await.unwrap();
     (house, worker, id)
 }

@@ -14,7 +14,7 @@ use waxwing_server::ReplayPolicy;
 use waxwing_store_sqlite::SqliteStore;
 
 use crate::harness::{House, NOW_MS, TestClock, empty_ring, key_of, memory, ring};
-use crate::health::broken_store::BrokenStore;
+use crate::unruly::UnrulyStore;
 use crate::wire::{Caller, Wire, error};
 
 const SECOND: i64 = 1_000;
@@ -183,7 +183,10 @@ async fn a_restart_costs_half_a_second_at_the_most() {
     let mut wire = third.wire().await;
     let told = Recorded::new(&third, 0).refused(&third, &mut wire).await;
     assert_eq!((told.code, told.retry_after_ms), (ErrorCode::Overloaded, Some(1_000)));
+    let (status, why) = third.ready().await;
+    assert!(status == 503 && why.contains("clock"), "{why}");
     third.clock.advance(61 * SECOND);
+    assert_eq!(third.ready().await.0, 200);
     third.good_on(&mut wire).await;
 }
 
@@ -292,6 +295,21 @@ async fn replicas_serve_each_message_once() {
     assert_eq!(error(agent.verify(&sent, &second)).code, ErrorCode::Replayed);
 }
 
+/// With a guard in memory alone, a clock that was set back to before the start makes every call stale.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_clock_was_set_back_says_that_it_is_not_ready() {
+    let house = House::open().await;
+    house.good().await;
+    house.clock.advance(-3_600 * SECOND);
+    let mut wire = house.wire().await;
+    let told = Recorded::new(&house, 0).refused(&house, &mut wire).await;
+    assert_eq!(told.code, ErrorCode::Stale, "{told}");
+    assert_eq!(house.ready().await.0, 503);
+    house.clock.advance(3_600 * SECOND + 1);
+    assert_eq!(house.ready().await.0, 200);
+    house.good_on(&mut wire).await;
+}
+
 /// A replica whose clock is set back behind what the store remembers takes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_lags_serves_nothing() {
@@ -309,7 +327,12 @@ async fn a_replica_that_lags_serves_nothing() {
         let told = recorded.refused(&two, &mut wire).await;
         assert_eq!(told.code, ErrorCode::Overloaded, "{told}");
     }
+    // Nor does it ask for calls.
+    let (status, why) = two.ready().await;
+    assert!(status == 503 && why.contains("clock"), "{why}");
+    assert_eq!(one.ready().await.0, 200);
     two.clock.advance(600 * SECOND);
+    assert_eq!(two.ready().await.0, 200);
     two.good_on(&mut wire).await;
 }
 
@@ -320,7 +343,7 @@ async fn a_guard_that_cannot_be_reached_lets_nothing_through() {
         (ReplayPolicy::Store, Durability::PowerCut),
         (ReplayPolicy::Auto, Durability::PowerCut),
     ] {
-        let store = Arc::new(BrokenStore(durability));
+        let store = UnrulyStore::broken(durability);
         let house = House::over(store, |builder| builder.replay_policy(policy)).await;
         let mut wire = house.wire().await;
         let told = Recorded::new(&house, 0).refused(&house, &mut wire).await;

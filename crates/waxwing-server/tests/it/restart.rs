@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use waxwing_core::ErrorCode;
 use waxwing_core::message::Outcome;
+use waxwing_core::{ErrorCode, ServerId};
 use waxwing_jobs::{Bounds, EngineConfig, Store};
+use waxwing_server::{BindError, Server};
 use waxwing_store_sqlite::SqliteStore;
+use waxwing_tools::Registry;
 
-use crate::harness::{House, memory};
+use crate::harness::{House, memory, ring};
 use crate::wire::{error, output};
 
 pub(crate) fn quick() -> EngineConfig {
@@ -110,4 +112,31 @@ async fn a_start_is_not_replayed_on_another_replica() {
     assert!(matches!(agent.verify(&sent, &first), Outcome::Accepted { .. }));
     let second = two.wire().await.post(&message).await;
     assert_eq!(error(agent.verify(&sent, &second)).code, ErrorCode::Replayed);
+}
+
+/// Jobs and keys are told apart by client alone, so a store is one server's, under one id.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_serves_one_server_id() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("jobs.sqlite");
+    let open =
+        || -> Arc<dyn Store> { Arc::new(SqliteStore::open(&path, Bounds::default()).unwrap()) };
+    let first = House::over(open(), |builder| builder).await;
+    let other: ServerId<'static> = "other.example".parse().unwrap();
+    let bind = async || {
+        let registry = Registry::builder().build(&other).unwrap();
+        Server::builder(other.clone(), ring(), registry, open()).bind().await
+    };
+    let refused = bind().await.unwrap_err();
+    assert!(matches!(refused, BindError::Store(_)), "{refused:?}");
+    let text = refused.to_string();
+    assert!(text.contains("sums.example") && text.contains("other.example"), "{text}");
+    assert!(!text.contains('\n') && std::error::Error::source(&refused).is_none(), "{text}");
+    first.good().await;
+    // It is the file that remembers.
+    first.crash().await;
+    assert!(matches!(bind().await, Err(BindError::Store(_))));
+    let second = House::over(open(), |builder| builder).await;
+    second.clock.advance(1_000);
+    second.good().await;
 }

@@ -115,6 +115,7 @@ pub(crate) fn registry(signals: &Signals) -> Registry {
             Ok::<_, ToolError>(args.text)
         }))
         .tool(holding_job(signals))
+        .tool(attempt_later(signals))
         .tool(order_parcel())
         .tool(copy_rows(signals))
         .tool(verbose_question())
@@ -207,7 +208,7 @@ fn verbose_question() -> Tool {
     })
 }
 
-fn holding_job(signals: &Signals) -> Tool {
+pub(crate) fn holding_job(signals: &Signals) -> Tool {
     let signals = signals.clone();
     Tool::job("hold_later", "Waits to be released.", move |ctx: CallContext, args: Say| {
         let signals = signals.clone();
@@ -215,6 +216,18 @@ fn holding_job(signals: &Signals) -> Tool {
             ctx.progress(1, Some(2), Some("holding"));
             signals.hold().await;
             Ok::<_, ToolError>(args.text)
+        }
+    })
+}
+
+/// Says, once it is released, which attempt it was.
+fn attempt_later(signals: &Signals) -> Tool {
+    let signals = signals.clone();
+    Tool::job("attempt_later", "Says its attempt.", move |ctx: CallContext, _: Nothing| {
+        let signals = signals.clone();
+        async move {
+            signals.hold().await;
+            Ok::<_, ToolError>(json!({"attempt": ctx.attempt()}))
         }
     })
 }

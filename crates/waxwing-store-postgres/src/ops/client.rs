@@ -2,18 +2,19 @@
 
 use tokio_postgres::types::Type;
 use waxwing_core::{ClientId, JobId};
-use waxwing_jobs::state::{CancelStep, Stage};
+use waxwing_jobs::state::Stage;
 use waxwing_jobs::{
-    Answered, Answers, Bound, CancelRequest, CancelVerdict, Exchange, PurgeVerdict, RequeueVerdict,
+    Answered, Answers, CancelRequest, CancelVerdict, Exchange, PurgeVerdict, RequeueVerdict,
     settlement,
 };
 
 use super::Core;
-use super::job::Jobs;
+use super::job::{Depth, Jobs};
 use super::plan::Room;
+use super::write::{Again, Counts};
 use crate::database::Patience;
 use crate::error::Error;
-use crate::row::text;
+use crate::row::{integer, text};
 
 impl Core {
     pub(crate) async fn answer(
@@ -22,7 +23,7 @@ impl Core {
         id: &JobId<'_>,
         answers: &Answers,
     ) -> Result<Option<Answered>, Error> {
-        self.transition(&[id.as_str()], |jobs| {
+        self.transition(&[id.as_str()], Depth::Whole, Again::Never, |jobs| {
             let now = jobs.now;
             let Some(job) = jobs.owned(owner.as_str(), id.as_str())? else { return Ok(None) };
             let life = job.life()?;
@@ -46,19 +47,15 @@ impl Core {
         id: &JobId<'_>,
         request: &CancelRequest,
     ) -> Result<CancelVerdict, Error> {
-        self.transition(&[id.as_str()], |jobs| {
+        self.transition(&[id.as_str()], Depth::Life, Again::Never, |jobs| {
             let (now, unknown) = (jobs.now, CancelVerdict::Unknown);
             let Some(job) = jobs.owned(owner.as_str(), id.as_str())? else { return Ok(unknown) };
-            let (life, verdict) = match job.life()?.cancel(now) {
-                CancelStep::Settled(life) => (life, CancelVerdict::Settled),
-                CancelStep::Requested(life) => (life, CancelVerdict::Requested),
-                CancelStep::RequestedBefore => return Ok(CancelVerdict::Requested),
-                CancelStep::AlreadyTerminal => return Ok(CancelVerdict::AlreadyTerminal),
-                CancelStep::Unknown => return Ok(unknown),
-            };
-            job.next = Some(life);
-            job.cancel_asked = true;
-            job.cancel_reason = request.reason().map(text);
+            let (verdict, next) = settlement::cancel(job.life()?, now);
+            if next.is_some() {
+                job.next = next;
+                job.cancel_asked = true;
+                job.cancel_reason = request.reason().map(text);
+            }
             Ok(verdict)
         })
         .await
@@ -66,22 +63,24 @@ impl Core {
 
     pub(crate) async fn requeue(&self, ids: &[JobId<'_>]) -> Result<Vec<RequeueVerdict>, Error> {
         let names: Vec<&str> = ids.iter().map(JobId::as_str).collect();
-        let mut cleaned = false;
+        let mut freed = false;
         let mut patience = Patience::new();
         loop {
-            let mut jobs = self.jobs(&names).await?;
+            let mut jobs = self.jobs(&names, Depth::Life).await?;
             let owners: Vec<&str> = jobs.all.iter().map(|job| job.hot.owner.as_str()).collect();
             let mut room = self.room(&owners).await?;
             let one = |name: &&str| requeue_one(&mut jobs, &mut room, name);
             let verdicts = names.iter().map(one).collect::<Result<Vec<_>, _>>()?;
-            let full = verdicts.iter().any(|verdict| matches!(verdict, RequeueVerdict::Full(_)));
-            if full && !cleaned {
-                // Only what still lives may refuse: make sure that nothing else is counted.
-                while self.expire_jobs(1000).await? > 0 {}
-                cleaned = true;
+            let full = |(verdict, name): (&RequeueVerdict, &&str)| match verdict {
+                RequeueVerdict::Full(bound) => Some((jobs.of(name)?.hot.owner.as_str(), *bound)),
+                _ => None,
+            };
+            let full: Vec<_> = verdicts.iter().zip(&names).filter_map(full).collect();
+            if !full.is_empty() && !freed && self.free_jobs(&full).await? > 0 {
+                freed = true;
                 continue;
             }
-            match self.write(&jobs).await {
+            match self.write(&jobs, Again::Never).await {
                 Ok(()) => return Ok(verdicts),
                 Err(error) => patience.bear(error).await?,
             }
@@ -92,7 +91,8 @@ impl Core {
         let names: Vec<&str> = ids.iter().map(JobId::as_str).collect();
         let mut patience = Patience::new();
         loop {
-            let mut jobs = self.jobs(&names).await?;
+            let mut jobs = self.jobs(&names, Depth::Life).await?;
+            let mut failed = 0;
             let (mut verdicts, mut seqs, mut revisions) = (Vec::new(), Vec::new(), Vec::new());
             for name in &names {
                 let now = jobs.now;
@@ -106,6 +106,7 @@ impl Core {
                         } else if life.stage.is_terminal() {
                             seqs.push(hot.seq);
                             revisions.push(hot.revision);
+                            failed += i64::from(life.stage == Stage::Failed);
                             PurgeVerdict::Done
                         } else {
                             PurgeVerdict::NotEnded
@@ -113,7 +114,10 @@ impl Core {
                     }
                 });
             }
-            match self.delete(&seqs, &revisions).await {
+            let mut counts = Counts::default();
+            counts.add_stored(-integer(seqs.len() as u64));
+            counts.add_failed(-failed);
+            match self.delete(jobs.now, &seqs, &revisions, &counts).await {
                 Ok(()) => return Ok(verdicts),
                 Err(error) => patience.bear(error).await?,
             }
@@ -121,7 +125,13 @@ impl Core {
     }
 
     /// Deletes jobs that have ended, all of them or none.
-    async fn delete(&self, seqs: &[i64], revisions: &[i64]) -> Result<(), Error> {
+    async fn delete(
+        &self,
+        now: u64,
+        seqs: &[i64],
+        revisions: &[i64],
+        counts: &Counts,
+    ) -> Result<(), Error> {
         if seqs.is_empty() {
             return Ok(());
         }
@@ -131,38 +141,37 @@ impl Core {
                 WHERE j.seq = n.seq AND j.revision = n.revision RETURNING 1),
             counted AS (
                 INSERT INTO @job_counts AS c (client, slot, jobs)
-                VALUES (' stored', $4, -cardinality($1))
+                SELECT n.client, $4, n.jobs FROM unnest($5, $6) AS n (client, jobs) ORDER BY 1
                 ON CONFLICT (client, slot) DO UPDATE SET jobs = c.jobs + excluded.jobs),
-            named AS (INSERT INTO @commits (batch, until_ms) VALUES ($3, @now_ms() + 600000))
+            named AS (INSERT INTO @commits (batch, until_ms) VALUES ($3, $7))
             SELECT CASE WHEN (SELECT count(*) FROM gone) = cardinality($1) THEN 0
                 ELSE @conflict() END";
-        let batch = self.database.next_batch();
+        let name = self.name(now);
+        let (clients, jobs) = counts.columns();
         let numbers = Type::INT8_ARRAY;
         let values = [
             (&seqs as _, numbers.clone()),
-            (&revisions as _, numbers),
-            (&batch.0 as _, Type::INT8),
-            (&batch.slot() as _, Type::INT2),
+            (&revisions as _, numbers.clone()),
+            (&name.batch.0 as _, Type::INT8),
+            (&name.batch.slot() as _, Type::INT2),
+            (&clients as _, Type::TEXT_ARRAY),
+            (&jobs as _, numbers),
+            (&name.until_ms as _, Type::INT8),
         ];
         let written = self.database.once(SQL, &values).await;
-        self.decided(batch, written).await
+        self.decided(name, written).await
     }
 }
 
 fn requeue_one(jobs: &mut Jobs, room: &mut Room, name: &str) -> Result<RequeueVerdict, Error> {
     let now = jobs.now;
     let Some(job) = jobs.find(name) else { return Ok(RequeueVerdict::Unknown) };
-    let life = job.life()?;
-    if life.is_expired(now) {
-        return Ok(RequeueVerdict::Unknown);
+    let taken = || Ok::<_, Error>(room.take(&job.hot.owner).err());
+    let (verdict, next) = settlement::requeue(job.life()?, now, taken)?;
+    if next.is_some() {
+        job.next = next;
+        job.cancel_asked = false;
+        job.cancel_reason = None;
     }
-    let Some(next) = life.requeue(now) else { return Ok(RequeueVerdict::NotFailed) };
-    let taken: Result<(), Bound> = room.take(&job.hot.owner);
-    if let Err(bound) = taken {
-        return Ok(RequeueVerdict::Full(bound));
-    }
-    job.next = Some(next);
-    job.cancel_asked = false;
-    job.cancel_reason = None;
-    Ok(RequeueVerdict::Done)
+    Ok(verdict)
 }

@@ -5,16 +5,15 @@ use std::sync::{Arc, PoisonError};
 
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use waxwing_jobs::{Admission, NonceRecord, StoreError, millis};
+use waxwing_core::ServerId;
+use waxwing_jobs::{Admission, FOR_EVER, NonceRecord, StoreError, millis};
 
-use super::Core;
+use super::{Core, scope};
 use crate::batch::Writes;
-use crate::database::{Batch, Value};
+use crate::database::Batch;
 use crate::error::Error;
+use crate::link::Value;
 use crate::row::{get, integer, number};
-
-/// The most (server, client, key) whose numbers are remembered.
-const MOST_SCOPES: usize = 100_000;
 
 /// One item for each nonce: 0 is Fresh, 1 Replayed, 2 is without room. A row that this very batch
 /// left is Fresh again: that is how a batch whose answer was lost is asked once more. An item that
@@ -75,6 +74,9 @@ UNION ALL SELECT s, NULL, coalesce(
 /// likely to write meanwhile.
 const MARGIN: i64 = 10_000;
 
+/// The most expired rows that a caller at a bound deletes itself; sweeps delete the others.
+pub(super) const MOST_FREED: usize = 1000;
+
 /// A nonce by the number of its scope.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Spend<'n> {
@@ -86,16 +88,14 @@ struct Spend<'n> {
 impl Core {
     /// Spends nonces, those of several calls in one commit.
     async fn admit(&self, records: &[NonceRecord]) -> Result<Vec<Admission>, Error> {
-        let asked: Vec<_> = records.iter().map(Some).collect();
-        let scopes = self.scopes(&asked).await?;
+        let scopes = self.scopes(&records.iter().collect::<Vec<_>>()).await?;
         // A nonce that stands twice in a batch is judged once; only the first can be fresh.
         let mut firsts: Vec<Spend<'_>> = Vec::with_capacity(records.len());
         let mut seen = HashMap::new();
         let mut places = Vec::with_capacity(records.len());
         for (record, scope) in records.iter().zip(scopes) {
-            let scope = scope.ok_or_else(|| Error::Lost("a scope without a number".to_owned()))?;
             let nonce = record.nonce.as_str();
-            let keep_ms = integer(millis(record.keep).min(super::work::LONGEST_LEASE_MS));
+            let keep_ms = integer(millis(record.keep.min(FOR_EVER)));
             let next = firsts.len();
             let place = *seen.entry((scope, nonce)).or_insert(next);
             places.push((place, place == next));
@@ -105,18 +105,15 @@ impl Core {
         }
         let mut verdicts = self.spend(&firsts).await?;
         if verdicts.contains(&Admission::Full) {
-            // Only what still counts may refuse: make sure that nothing else is counted.
-            while self.forget_nonces(1000).await? > 0 {}
-            let full = |verdict: &&Admission| **verdict == Admission::Full;
-            let again: Vec<_> = firsts
-                .iter()
-                .zip(&verdicts)
-                .filter(|(_, v)| full(v))
-                .map(|(s, _)| s.clone())
-                .collect();
-            let mut second = self.spend(&again).await?.into_iter();
-            for verdict in verdicts.iter_mut().filter(|verdict| full(&&**verdict)) {
-                *verdict = second.next().unwrap_or(Admission::Full);
+            let full = |verdict: &Admission| *verdict == Admission::Full;
+            let refused = firsts.iter().zip(&verdicts).filter(|(_, verdict)| full(verdict));
+            let again: Vec<_> = refused.map(|(spend, _)| spend.clone()).collect();
+            let scopes: Vec<i64> = again.iter().map(|spend| spend.scope).collect();
+            if self.free_nonces(&scopes).await? > 0 {
+                let mut second = self.spend(&again).await?.into_iter();
+                for verdict in verdicts.iter_mut().filter(|verdict| full(verdict)) {
+                    *verdict = second.next().unwrap_or(Admission::Full);
+                }
             }
         }
         let verdict = |(place, is_first): (usize, bool)| match verdicts.get(place) {
@@ -125,6 +122,18 @@ impl Core {
             None => Admission::Full,
         };
         Ok(places.into_iter().map(verdict).collect())
+    }
+
+    /// Says which server the store works for; the first to say it decides.
+    pub(crate) async fn bind(&self, server: &ServerId<'_>) -> Result<(), Error> {
+        const SQL: &str = "UPDATE @waxwing SET server = coalesce(server, $1) RETURNING server";
+        let rows = self.database.ask(SQL, &[(&server.as_str(), Type::TEXT)]).await?;
+        let row = rows.first().ok_or_else(|| Error::Lost("no server".to_owned()))?;
+        let bound: String = get(row, 0)?;
+        if bound == server.as_str() {
+            return Ok(());
+        }
+        Err(StoreError::of_another(&bound, server).into())
     }
 
     /// Raises a mark and gives its height; asked twice it does the same.
@@ -211,83 +220,38 @@ impl Core {
         self.fresh_of(&[], &rows)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let enough = much(&kept);
-        if kept.len() > MOST_SCOPES {
+        if kept.len() > scope::MOST {
             kept.clear();
         }
         Ok(enough)
     }
 
-    /// The numbers of the records' (server, client, key), made where there were none.
-    pub(super) async fn scopes(
-        &self,
-        records: &[Option<&NonceRecord>],
-    ) -> Result<Vec<Option<i64>>, Error> {
-        let name = |r: &NonceRecord| format!("{}\n{}\n{}", r.server, r.client, r.key);
-        let names: Vec<Option<String>> = records.iter().map(|record| record.map(name)).collect();
-        let unknown: HashMap<&str, &NonceRecord> = {
-            let known = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-            let both = names.iter().zip(records);
-            let both = both.filter_map(|(name, record)| Some((name.as_deref()?, (*record)?)));
-            both.filter(|(name, _)| !known.contains_key(*name)).collect()
-        };
-        let found = if unknown.is_empty() { Vec::new() } else { self.number(&unknown).await? };
-        let mut known = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() > MOST_SCOPES {
-            known.clear();
+    /// Makes room for nonces of these scopes, as far as a bounded number of such whose time is over
+    /// gives any: only what still counts may refuse.
+    pub(super) async fn free_nonces(&self, scopes: &[i64]) -> Result<usize, Error> {
+        match self.forget_nonces(MOST_FREED, scopes).await? {
+            // It may be all nonces together that leave none.
+            0 => self.forget_nonces(MOST_FREED, &[]).await,
+            freed => Ok(freed),
         }
-        known.extend(found.iter().cloned());
-        let found: HashMap<String, i64> = found.into_iter().collect();
-        let scope = |name: Option<String>| {
-            name.and_then(|name| known.get(&name).or_else(|| found.get(&name)).copied())
-        };
-        Ok(names.into_iter().map(scope).collect())
     }
 
-    async fn number(
-        &self,
-        unknown: &HashMap<&str, &NonceRecord>,
-    ) -> Result<Vec<(String, i64)>, Error> {
-        const MAKE: &str = "INSERT INTO @nonce_scopes (server, client, key)
-            SELECT * FROM unnest($1, $2, $3) ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING";
-        const READ: &str = "SELECT s.server, s.client, s.key, s.scope
-            FROM unnest($1, $2, $3) AS n (server, client, key) JOIN @nonce_scopes s
-            ON s.server = n.server AND s.client = n.client AND s.key = n.key";
-        let servers: Vec<&str> = unknown.values().map(|record| record.server.as_str()).collect();
-        let clients: Vec<&str> = unknown.values().map(|record| record.client.as_str()).collect();
-        let keys: Vec<&str> = unknown.values().map(|record| record.key.as_str()).collect();
-        let text = Type::TEXT_ARRAY;
-        let values =
-            [(&servers as _, text.clone()), (&clients as _, text.clone()), (&keys as _, text)];
-        let mut rows = self.database.ask(READ, &values).await?;
-        if rows.len() < unknown.len() {
-            self.database.ask(MAKE, &values).await?;
-            rows = self.database.ask(READ, &values).await?;
-        }
-        let text = |row, column| get::<&str>(row, column);
-        let named = |row| {
-            let name = format!("{}\n{}\n{}", text(row, 0)?, text(row, 1)?, text(row, 2)?);
-            Ok((name, get(row, 3)?))
-        };
-        rows.iter().map(named).collect()
-    }
-
-    /// Deletes nonces whose time is over.
-    pub(super) async fn forget_nonces(&self, limit: usize) -> Result<usize, Error> {
+    /// Deletes nonces whose time is over, of these scopes or, where none is named, of all.
+    pub(super) async fn forget_nonces(&self, limit: usize, scopes: &[i64]) -> Result<usize, Error> {
         const SQL: &str = "
-            WITH clock AS MATERIALIZED (SELECT @now_ms() AS ms),
-            due AS MATERIALIZED (
-                SELECT scope, nonce FROM @nonces WHERE until_ms <= (SELECT ms FROM clock)
+            WITH due AS MATERIALIZED (
+                SELECT ctid FROM @nonces WHERE until_ms <= (SELECT @now_ms())
+                    AND (cardinality($3) = 0 OR scope = ANY($3))
                 ORDER BY until_ms LIMIT $1 FOR UPDATE SKIP LOCKED),
             gone AS (
-                DELETE FROM @nonces k USING due
-                WHERE k.scope = due.scope AND k.nonce = due.nonce RETURNING k.scope),
+                DELETE FROM @nonces WHERE ctid = ANY(ARRAY(SELECT ctid FROM due)) RETURNING scope),
             counted AS (
                 INSERT INTO @nonce_counts AS c (scope, slot, nonces)
                 SELECT scope, $2, -count(*) FROM gone GROUP BY scope
                 UNION ALL SELECT 0, $2, -count(*) FROM gone HAVING count(*) > 0 ORDER BY 1
                 ON CONFLICT (scope, slot) DO UPDATE SET nonces = c.nonces + excluded.nonces)
             SELECT count(*) FROM gone";
-        self.upkeep(SQL, limit).await
+        self.upkeep(SQL, limit, &[(&scopes, Type::INT8_ARRAY)]).await
     }
 }
 

@@ -54,17 +54,17 @@ pub(super) struct KeyUse {
 pub(super) struct Known {
     pub(super) now: u64,
     pub(super) room: Room,
-    /// The numbers of the items' (server, client, key).
-    pub(super) scopes: Vec<Option<i64>>,
+    /// What each item with a nonce is to spend, by the number of its (server, client, key).
+    pub(super) spends: Vec<Option<(i64, String)>>,
     pub(super) nonces: HashSet<(i64, String)>,
     pub(super) nonces_of_scope: HashMap<i64, u64>,
     pub(super) nonces_in_all: u64,
     pub(super) keys: HashMap<(String, String), KeyUse>,
     pub(super) ids: HashSet<String>,
-    /// The last place of each client's queued jobs.
+    /// The last place of each client's queued jobs, where it lies beyond the turn.
     pub(super) last_rank: HashMap<String, i64>,
-    /// The place that is claimed next.
-    pub(super) head: i64,
+    /// The highest place that was claimed.
+    pub(super) turn: i64,
 }
 
 /// What is to be written of a batch, and what each caller is told once it is.
@@ -90,8 +90,13 @@ impl Plan {
         plan
     }
 
-    pub(super) fn is_refused_for_room(&self) -> bool {
-        self.verdicts.iter().any(|verdict| matches!(verdict, Started::Full(_)))
+    /// Which items were refused for want of room, and by which bound.
+    pub(super) fn refused(&self) -> impl Iterator<Item = (usize, Bound)> {
+        let full = |(index, verdict): (usize, &Started)| match verdict {
+            Started::Full(bound) => Some((index, *bound)),
+            _ => None,
+        };
+        self.verdicts.iter().enumerate().filter_map(full)
     }
 
     pub(super) fn writes_nothing(&self) -> bool {
@@ -99,13 +104,12 @@ impl Plan {
     }
 
     fn one(&mut self, known: &mut Known, index: usize, order: &NewJob, bounds: &Bounds) -> Started {
-        let scope = known.scopes.get(index).copied().flatten();
-        let nonce = order.nonce.as_ref().zip(scope);
-        if let Some((record, scope)) = nonce {
-            if known.nonces.contains(&(scope, record.nonce.as_str().to_owned())) {
+        let spend = known.spends.get(index).cloned().flatten();
+        if let Some(spend) = &spend {
+            if known.nonces.contains(spend) {
                 return Started::Replayed;
             }
-            let of_scope = known.nonces_of_scope.get(&scope).copied().unwrap_or_default();
+            let of_scope = known.nonces_of_scope.get(&spend.0).copied().unwrap_or_default();
             if of_scope >= bounds.nonces_per_key || known.nonces_in_all >= bounds.nonces {
                 return Started::Full(Bound::Nonces);
             }
@@ -125,11 +129,11 @@ impl Plan {
                 }
             }
         };
-        if let Some((record, scope)) = nonce {
-            known.nonces.insert((scope, record.nonce.as_str().to_owned()));
-            *known.nonces_of_scope.entry(scope).or_default() += 1;
+        if let Some(spend) = spend {
+            *known.nonces_of_scope.entry(spend.0).or_default() += 1;
             known.nonces_in_all += 1;
-            self.nonces.push((scope, index));
+            self.nonces.push((spend.0, index));
+            known.nonces.insert(spend);
         }
         verdict
     }
@@ -144,7 +148,7 @@ impl Plan {
         }
         // Behind its own jobs, and abreast of the first jobs of everybody else.
         let last = known.last_rank.entry(owner.to_owned()).or_default();
-        *last = (*last).max(known.head - 1).saturating_add(1);
+        *last = (*last).max(known.turn).saturating_add(1);
         self.jobs.push((index, *last));
         self.counts.add(owner, 1);
         self.counts.add_stored(1);

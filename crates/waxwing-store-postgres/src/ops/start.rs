@@ -7,22 +7,24 @@ use std::sync::Arc;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use waxwing_jobs::state::{Life, Stage};
-use waxwing_jobs::{NewJob, Started, StoreError, millis};
+use waxwing_jobs::{Bound, NewJob, Phase, Snapshot, Started, StoreError, millis};
 
 use super::Core;
+use super::fate::Name;
 use super::plan::{KeyUse, Known, Plan, Room};
 use crate::batch::Writes;
-use crate::database::{Batch, Patience};
+use crate::database::Patience;
 use crate::error::Error;
 use crate::row::{get, integer, number};
 
 /// Everything that decides about a batch, by one statement: `what`, texts, numbers, bytes.
 const KNOWN: &str = "
 SELECT 0::smallint, '', '', '', @now_ms(),
-    coalesce((SELECT min(rank) FROM @jobs WHERE rank IS NOT NULL), 1), NULL::bytea
+    (SELECT last_value FROM @turn), NULL::bytea
 UNION ALL SELECT 1::smallint, o, '', '',
     coalesce((SELECT sum(jobs) FROM @job_counts c WHERE c.client = o), 0)::bigint,
-    coalesce((SELECT max(rank) FROM @jobs j WHERE j.owner = o AND rank IS NOT NULL), 0), NULL
+    coalesce((SELECT max(rank) FROM @jobs j
+        WHERE j.owner = o AND rank > (SELECT last_value FROM @turn)), 0), NULL
 FROM unnest($1) AS o
 UNION ALL SELECT 2::smallint, id, '', '', 0, 0, NULL FROM @jobs WHERE id = ANY($2)
 UNION ALL SELECT 3::smallint, k.client, k.key, k.job, 0, 0, k.digest
@@ -67,43 +69,85 @@ jobs_counted AS (
     INSERT INTO @job_counts AS c (client, slot, jobs)
     SELECT n.client, $18, n.jobs FROM unnest($19, $20) AS n (client, jobs) ORDER BY 1
     ON CONFLICT (client, slot) DO UPDATE SET jobs = c.jobs + excluded.jobs),
-named AS (INSERT INTO @commits (batch, until_ms) VALUES ($14, @now_ms() + 600000))
+named AS (INSERT INTO @commits (batch, until_ms) VALUES ($14, $21))
 SELECT CASE WHEN (SELECT count(*) FROM job) = cardinality($2)
     AND (SELECT count(*) FROM kept) = cardinality($9)
     AND (SELECT count(*) FROM spent) = cardinality($15) THEN 0 ELSE @conflict() END";
 
 impl Core {
-    /// Starts jobs, those of several calls in one commit.
-    async fn start(&self, orders: &[NewJob]) -> Result<Vec<Started>, Error> {
-        let mut cleaned = false;
+    /// Starts jobs, those of several calls in one commit. Whatever can fail is done before it.
+    pub(super) async fn start(&self, orders: &[NewJob]) -> Result<Vec<Started>, Error> {
+        let mut freed = false;
         let mut patience = Patience::new();
-        let mut verdicts = loop {
+        loop {
             let known = self.known(orders).await?;
             let now = known.now;
-            let plan = Plan::make(known, orders, &self.bounds);
-            if plan.is_refused_for_room() && !cleaned {
-                // Only what still lives may refuse: make sure that nothing else is counted.
-                while self.expire_jobs(1000).await? > 0 {}
-                while self.forget_nonces(1000).await? > 0 {}
-                cleaned = true;
+            let scopes: Vec<Option<i64>> =
+                known.spends.iter().map(|spend| spend.as_ref().map(|(scope, _)| *scope)).collect();
+            let mut plan = Plan::make(known, orders, &self.bounds);
+            if !freed && self.free(&plan, orders, &scopes).await? > 0 {
+                freed = true;
                 continue;
             }
+            self.show_existing(&mut plan, orders, now).await?;
             if plan.writes_nothing() {
-                break plan.verdicts;
+                return Ok(plan.verdicts);
             }
-            let batch = self.database.next_batch();
-            let written = self.send_starts(batch, orders, &plan, now).await;
-            match self.decided(batch, written).await {
-                Ok(()) => break plan.verdicts,
+            let name = self.name(now);
+            let written = self.send_starts(name, orders, &plan, now).await;
+            match self.decided(name, written).await {
+                Ok(()) => return Ok(plan.verdicts),
                 Err(error) => patience.bear(error).await?,
             }
-        };
-        for (verdict, order) in verdicts.iter_mut().zip(orders) {
-            if let Started::Existing { id, snapshot } = verdict {
-                *snapshot = self.snapshot(&order.owner, id).await?.map(Box::new);
+        }
+    }
+
+    /// Makes room for what was refused, by what has expired and is still counted: how much went.
+    async fn free(
+        &self,
+        plan: &Plan,
+        orders: &[NewJob],
+        scopes: &[Option<i64>],
+    ) -> Result<usize, Error> {
+        let (mut jobs, mut nonces) = (Vec::new(), Vec::new());
+        for (index, bound) in plan.refused() {
+            match bound {
+                Bound::ClientJobs | Bound::AllJobs => {
+                    jobs.extend(orders.get(index).map(|order| (order.owner.as_str(), bound)));
+                }
+                Bound::Nonces => nonces.extend(scopes.get(index).copied().flatten()),
             }
         }
-        Ok(verdicts)
+        let mut freed = 0;
+        if !jobs.is_empty() {
+            freed += self.free_jobs(&jobs).await?;
+        }
+        if !nonces.is_empty() {
+            freed += self.free_nonces(&nonces).await?;
+        }
+        Ok(freed)
+    }
+
+    /// Adds the jobs as they stand that keys were found to stand for, or as they will stand once
+    /// this very batch has made them.
+    async fn show_existing(
+        &self,
+        plan: &mut Plan,
+        orders: &[NewJob],
+        now: u64,
+    ) -> Result<(), Error> {
+        let Plan { verdicts, jobs, .. } = plan;
+        for (verdict, order) in verdicts.iter_mut().zip(orders) {
+            if let Started::Existing { id, snapshot } = verdict {
+                let made = jobs.iter().filter_map(|(index, _)| orders.get(*index));
+                let shown = match made.into_iter().find(|made| made.id == *id) {
+                    Some(made) => Some(queued(made, now)),
+                    None => self.snapshot(&order.owner, id).await?,
+                };
+                *snapshot = shown.map(Box::new);
+            }
+        }
+        Ok(())
     }
 
     /// How much is unfinished, of these clients and in all.
@@ -122,27 +166,26 @@ impl Core {
     }
 
     async fn known(&self, orders: &[NewJob]) -> Result<Known, Error> {
-        let records: Vec<_> = orders.iter().map(|order| order.nonce.as_ref()).collect();
+        let records: Vec<_> = orders.iter().filter_map(|order| order.nonce.as_ref()).collect();
         let scopes = self.scopes(&records).await?;
+        let spends = spends(orders, &scopes)?;
         let owners: HashSet<&str> = orders.iter().map(|order| order.owner.as_str()).collect();
         let owners: Vec<&str> = owners.into_iter().chain([""]).collect();
         let ids: Vec<&str> = orders.iter().map(|order| order.id.as_str()).collect();
         let keyed = orders.iter().filter_map(|order| Some((order, order.idempotency.as_ref()?)));
         let (clients, keys): (Vec<&str>, Vec<&str>) =
             keyed.map(|(order, key)| (order.owner.as_str(), key.key.as_str())).unzip();
-        let spent = records.iter().zip(&scopes).filter_map(|(r, scope)| Some(((*scope)?, (*r)?)));
-        let (of, nonces): (Vec<i64>, Vec<&str>) =
-            spent.map(|(scope, record)| (scope, record.nonce.as_str())).unzip();
-        let counted: HashSet<i64> = of.iter().copied().collect();
+        let nonces: Vec<&str> = records.iter().map(|record| record.nonce.as_str()).collect();
+        let counted: HashSet<i64> = scopes.iter().copied().collect();
         let counted: Vec<i64> =
-            if of.is_empty() { Vec::new() } else { counted.into_iter().chain([0]).collect() };
+            if scopes.is_empty() { Vec::new() } else { counted.into_iter().chain([0]).collect() };
         let (text, numbers) = (Type::TEXT_ARRAY, Type::INT8_ARRAY);
         let values = [
             (&owners as _, text.clone()),
             (&ids as _, text.clone()),
             (&clients as _, text.clone()),
             (&keys as _, text.clone()),
-            (&of as _, numbers.clone()),
+            (&scopes as _, numbers.clone()),
             (&nonces as _, text),
             (&counted as _, numbers),
         ];
@@ -150,14 +193,14 @@ impl Core {
         let mut known = Known {
             now: 0,
             room: Room::new(self.bounds, 0, HashMap::new()),
-            scopes,
+            spends,
             nonces: HashSet::new(),
             nonces_of_scope: HashMap::new(),
             nonces_in_all: 0,
             keys: HashMap::new(),
             ids: HashSet::new(),
             last_rank: HashMap::new(),
-            head: 1,
+            turn: 0,
         };
         let mut unfinished = HashMap::new();
         for row in &rows {
@@ -170,7 +213,7 @@ impl Core {
 
     async fn send_starts(
         &self,
-        batch: Batch,
+        name: Name,
         orders: &[NewJob],
         plan: &Plan,
         now: u64,
@@ -221,15 +264,46 @@ impl Core {
             (&digests as _, Type::BYTEA_ARRAY),
             (&key_jobs as _, text.clone()),
             (&key_until as _, numbers.clone()),
-            (&batch.0 as _, Type::INT8),
+            (&name.batch.0 as _, Type::INT8),
             (&scopes as _, numbers.clone()),
             (&names as _, text.clone()),
             (&nonce_until as _, numbers.clone()),
-            (&batch.slot() as _, Type::INT2),
+            (&name.batch.slot() as _, Type::INT2),
             (&clients as _, text),
             (&counts as _, numbers),
+            (&name.until_ms as _, Type::INT8),
         ];
         self.database.once(SQL, &values).await
+    }
+}
+
+/// What each of the items spends, given the numbers of those that have a nonce.
+fn spends(orders: &[NewJob], scopes: &[i64]) -> Result<Vec<Option<(i64, String)>>, Error> {
+    let mut scopes = scopes.iter();
+    let lacks = || Error::Store(StoreError::Fault("a nonce's key has no number".to_owned()));
+    let mut spend = |order: &NewJob| {
+        let Some(record) = &order.nonce else { return Ok(None) };
+        let scope = scopes.next().ok_or_else(lacks)?;
+        Ok(Some((*scope, record.nonce.as_str().to_owned())))
+    };
+    orders.iter().map(&mut spend).collect()
+}
+
+/// A job as it stands once it is stored.
+fn queued(order: &NewJob, now: u64) -> Snapshot {
+    let life = Life::new(now, order.ttl, order.max_attempts);
+    Snapshot {
+        id: order.id.clone(),
+        owner: order.owner.clone(),
+        kind: order.kind.clone(),
+        phase: Phase::Queued,
+        progress: None,
+        attempts: Vec::new(),
+        cancel: None,
+        version: life.version,
+        created_ms: now,
+        ttl_ms: life.expires_ms.saturating_sub(now),
+        read_ms: now,
     }
 }
 
@@ -246,7 +320,7 @@ fn take_fact(
     let text = |column| get::<String>(row, column);
     let (first, second) = (get::<i64>(row, 4)?, get::<i64>(row, 5)?);
     match get::<i16>(row, 0)? {
-        0 => (known.now, known.head) = (number(first)?, second),
+        0 => (known.now, known.turn) = (number(first)?, second),
         1 => {
             unfinished.insert(text(1)?, count(first));
             known.last_rank.insert(text(1)?, second);

@@ -5,11 +5,8 @@ use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use waxwing_core::{ClientId, JobId, ToolName};
-use waxwing_jobs::state::{Stage, StageName};
-use waxwing_jobs::{
-    CancelRequest, Census, Exchange, Filter, Inspected, Listed, Page, Phase, Progress, Seen,
-    Snapshot, StoreError, millis, record,
-};
+use waxwing_jobs::record::{self, StoredJob, StoredLine};
+use waxwing_jobs::{Census, Filter, Inspected, Listed, Page, Seen, Snapshot, StoreError, millis};
 
 use super::Core;
 use crate::error::Error;
@@ -97,35 +94,40 @@ impl Core {
     pub(crate) async fn inspect(&self, id: &JobId<'_>) -> Result<Option<Inspected>, Error> {
         const SQL: &str =
             "SELECT seq, id, stage, owner, kind, failures, worker, created_ms, @now_ms(),
-            input FROM @jobs WHERE id = $1";
+            input, coalesce(ready_ms, lease_until_ms) FROM @jobs WHERE id = $1";
         let rows = self.database.ask(SQL, &[(&id.as_str(), Type::TEXT)]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let listed = listed(row)?;
         let input = record::json_from_text(get(row, 9)?, "the input")?;
+        let due_ms = get::<Option<i64>>(row, 10)?.map(number).transpose()?;
         let snapshot = self.snapshot(&listed.owner, id).await?;
-        Ok(snapshot.map(|snapshot| Inspected { snapshot, listed, input: Some(input) }))
+        Ok(snapshot.map(|snapshot| Inspected { snapshot, listed, due_ms, input: Some(input) }))
     }
 
-    /// How many jobs have not ended, by the indexes of the hot stages: the `+ 0` keeps the planner
-    /// from the index of lifetimes, which holds every job.
+    /// How many jobs have not ended, by the indexes of the hot stages, and how many failed, by their
+    /// counter less those that a sweep has still to delete. The `+ 0` keeps the planner from the
+    /// indexes of lifetimes, which hold every job.
     pub(crate) async fn census(&self) -> Result<Census, Error> {
         const SQL: &str = "
-            WITH clock AS MATERIALIZED (SELECT @now_ms() AS ms)
-            SELECT ms,
-                (SELECT count(*) FROM @jobs WHERE rank IS NOT NULL AND expires_ms + 0 > ms),
-                (SELECT count(*) FROM @jobs
-                    WHERE stage = 'queued' AND rank IS NULL AND expires_ms + 0 > ms),
-                (SELECT count(*) FROM @jobs WHERE lease_until_ms IS NOT NULL AND expires_ms + 0 > ms),
+            WITH clock AS MATERIALIZED (SELECT @now_ms() AS ms),
+            ready AS MATERIALIZED (
+                SELECT count(*) AS jobs, min(ready_ms) AS first FROM @jobs, clock
+                WHERE rank IS NOT NULL AND expires_ms + 0 > ms),
+            delayed AS MATERIALIZED (
+                SELECT count(*) AS jobs, min(ready_ms) FILTER (WHERE ready_ms <= ms) AS first
+                FROM @jobs, clock
+                WHERE stage = 'queued' AND rank IS NULL AND expires_ms + 0 > ms)
+            SELECT ms, ready.jobs, delayed.jobs,
+                (SELECT count(*) FROM @jobs WHERE stage = 'running' AND expires_ms + 0 > ms),
                 (SELECT count(*) FROM @jobs WHERE stage = 'parked' AND expires_ms + 0 > ms),
-                (SELECT count(*) FROM @jobs WHERE stage = 'failed' AND expires_ms + 0 > ms),
-                least((SELECT min(ready_ms) FROM @jobs WHERE rank IS NOT NULL AND expires_ms + 0 > ms),
-                    (SELECT min(ready_ms) FROM @jobs WHERE stage = 'queued' AND rank IS NULL
-                        AND ready_ms <= ms AND expires_ms + 0 > ms)),
+                coalesce((SELECT sum(jobs) FROM @job_counts WHERE client = ' failed'), 0)::bigint
+                    - (SELECT count(*) FROM @jobs WHERE stage = 'failed' AND expires_ms <= ms),
+                least(ready.first, delayed.first),
                 coalesce((SELECT sum(jobs) FROM @job_counts WHERE client = ' stored'), 0)::bigint,
                 (SELECT sum(pg_total_relation_size(t.oid)) FROM pg_class t WHERE t.relkind = 'r'
                     AND t.relnamespace = (
                         SELECT relnamespace FROM pg_class WHERE oid = '@jobs'::regclass))::bigint
-            FROM clock";
+            FROM clock, ready, delayed";
         let rows = self.database.ask(SQL, &[]).await?;
         let row = rows.first().ok_or_else(|| missing("the count"))?;
         let count = |column| number::<u64>(get(row, column)?);
@@ -135,7 +137,7 @@ impl Core {
             queued: count(1)? + count(2)?,
             running: count(3)?,
             parked: count(4)?,
-            failed: count(5)?,
+            failed: super::start::count(get(row, 5)?),
             stored: super::start::count(get(row, 7)?),
             bytes: get::<Option<i64>>(row, 8)?.and_then(|bytes| u64::try_from(bytes).ok()),
             oldest_ready: oldest.map(|ready| Duration::from_millis(now.saturating_sub(ready))),
@@ -162,6 +164,7 @@ impl Core {
     }
 }
 
+/// The job in a row of [`Core::snapshot`], unless it is expired.
 fn read(row: &Row, id: &JobId<'_>) -> Result<Option<Snapshot>, Error> {
     let hot = Hot::read(row, 0)?;
     let column = |n| HOT_COLUMNS + n;
@@ -169,60 +172,32 @@ fn read(row: &Row, id: &JobId<'_>) -> Result<Option<Snapshot>, Error> {
     if life.is_expired(now) {
         return Ok(None);
     }
-    let text = |n| get::<Option<String>>(row, column(n));
-    let phase = match life.stage {
-        Stage::Queued { .. } => Phase::Queued,
-        Stage::Running { .. } => Phase::Running,
-        Stage::Parked => {
-            let texts = text(7)?.zip(text(8)?);
-            let (requests, answers) = texts.ok_or_else(|| missing("the requests"))?;
-            let requests = record::requests_from_text(&requests)?;
-            let answers = record::answers_from_text(&answers)?;
-            let exchange = Exchange::restore(Some(requests), answers);
-            Phase::Parked { requests: exchange.waiting_for().ok_or_else(|| missing("a request"))? }
-        }
-        Stage::Completed => {
-            let output = text(6)?.ok_or_else(|| missing("the output"))?;
-            Phase::Completed { output: record::json_from_text(&output, "the output")? }
-        }
-        Stage::Failed => Phase::Failed,
-        Stage::Cancelled => Phase::Cancelled { request: CancelRequest::new(text(1)?) },
+    let stored = StoredJob {
+        owner: hot.owner,
+        kind: get(row, column(0))?,
+        life,
+        cancel_asked: hot.cancel_asked,
+        cancel_reason: get(row, column(1))?,
+        progress_done: get(row, column(2))?,
+        progress_total: get(row, column(3))?,
+        progress_message: get(row, column(4))?,
+        attempts: get(row, column(5))?,
+        output: get(row, column(6))?,
+        requests: get(row, column(7))?,
+        answers: get(row, column(8))?,
     };
-    let (total, message) = (get(row, column(3))?, text(4)?);
-    let progress = get::<Option<f64>>(row, column(2))?;
-    let attempts = text(5)?.map(|text| record::attempts_from_text(&text)).transpose()?;
-    let cancel = if hot.cancel_asked { Some(CancelRequest::new(text(1)?)) } else { None };
-    Ok(Some(Snapshot {
-        id: id.clone().into_owned(),
-        owner: ClientId::new(hot.owner)?,
-        kind: ToolName::new(get::<String>(row, column(0))?)?,
-        phase,
-        progress: progress.and_then(|done| Progress::new(done, total, message)),
-        attempts: attempts.unwrap_or_default(),
-        cancel,
-        version: life.version,
-        created_ms: life.created_ms,
-        ttl_ms: life.expires_ms.saturating_sub(life.created_ms),
-        read_ms: now,
-    }))
+    Ok(Some(stored.snapshot(id, now)?))
 }
 
 fn listed(row: &Row) -> Result<Listed, Error> {
-    let stage = stage_name(get(row, 2)?)?;
-    let failures: u32 = number(get(row, 5)?)?;
-    let (created_ms, now): (u64, u64) = (number(get(row, 7)?)?, number(get(row, 8)?)?);
-    let attempt = match stage {
-        StageName::Failed => failures,
-        _ => failures.saturating_add(1),
-    };
-    Ok(Listed {
-        id: JobId::new(get::<String>(row, 1)?)?,
-        owner: ClientId::new(get::<String>(row, 3)?)?,
-        kind: ToolName::new(get::<String>(row, 4)?)?,
-        stage,
-        attempt,
+    let line = StoredLine {
+        id: get(row, 1)?,
+        stage: stage_name(get(row, 2)?)?,
+        owner: get(row, 3)?,
+        kind: get(row, 4)?,
+        failures: number(get(row, 5)?)?,
         worker: get(row, 6)?,
-        created_ms,
-        age: Duration::from_millis(now.saturating_sub(created_ms)),
-    })
+        created_ms: number(get(row, 7)?)?,
+    };
+    Ok(line.listed(number(get(row, 8)?)?)?)
 }

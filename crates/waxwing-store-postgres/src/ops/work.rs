@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use tokio_postgres::types::Type;
 use waxwing_jobs::state::{Beaten, News};
-use waxwing_jobs::{Beat, BeatVerdict, Settle, SettleVerdict, StoreError, millis, settlement};
+use waxwing_jobs::{
+    Beat, BeatVerdict, FOR_EVER, Outcome, Settle, SettleVerdict, StoreError, millis, settlement,
+};
 
-use super::job::{Job, Jobs};
+use super::job::{Depth, Job, Jobs};
+use super::write::Again;
 use super::{Core, damage};
 use crate::batch::Writes;
 use crate::error::Error;
 use crate::row::{integer, text};
-
-/// A hundred years: longer leases are as good as for ever.
-pub(super) const LONGEST_LEASE_MS: u64 = 100 * 365 * 24 * 3_600_000;
 
 impl Core {
     pub(crate) async fn beat(&self, beats: &[Beat]) -> Result<Vec<BeatVerdict>, Error> {
@@ -21,7 +21,7 @@ impl Core {
             self.note_lease(lease).await?;
         }
         let ids: Vec<&str> = beats.iter().map(|beat| beat.ticket.id.as_str()).collect();
-        self.transition(&ids, |jobs| {
+        self.transition(&ids, Depth::Life, Again::Harmless, |jobs| {
             let now = jobs.now;
             beats
                 .iter()
@@ -38,7 +38,11 @@ impl Core {
     /// Ends attempts, those of several calls in one commit.
     async fn settle(&self, settles: &[Settle]) -> Result<Vec<SettleVerdict>, Error> {
         let ids: Vec<&str> = settles.iter().map(|settle| settle.ticket.id.as_str()).collect();
-        self.transition(&ids, |jobs| {
+        let short = |settle: &Settle| {
+            matches!(settle.outcome, Outcome::Complete(_) | Outcome::Cancelled | Outcome::Release)
+        };
+        let depth = if settles.iter().all(short) { Depth::Life } else { Depth::Whole };
+        self.transition(&ids, depth, Again::Never, |jobs| {
             let now = jobs.now;
             settles
                 .iter()
@@ -52,9 +56,9 @@ impl Core {
         .await
     }
 
-    /// Remembers the longest lease that was given, up to a hundred years.
+    /// Remembers the longest lease that was given.
     pub(super) async fn note_lease(&self, lease_ms: u64) -> Result<(), Error> {
-        let lease_ms = lease_ms.min(LONGEST_LEASE_MS);
+        let lease_ms = lease_ms.min(millis(FOR_EVER));
         if self.is_longer_lease(lease_ms) {
             const SQL: &str =
                 "UPDATE @waxwing SET longest_lease_ms = $1 WHERE longest_lease_ms < $1";
@@ -72,13 +76,13 @@ fn or_condemn<V>(
     none: V,
     work: impl FnOnce(&mut Job) -> Result<V, Error>,
 ) -> Result<V, Error> {
-    let now = jobs.now;
     let Some(job) = jobs.find(id) else { return Ok(none) };
     match work(job) {
         Ok(verdict) => Ok(verdict),
         Err(error) => {
-            let why = damage(error)?;
-            job.condemn(&why, now)?;
+            let damaged = (job.hot.seq, damage(error)?);
+            job.next = None;
+            jobs.damaged.push(damaged);
             Ok(none)
         }
     }

@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 use waxwing_jobs::state::Stage;
 
 use super::Core;
-use super::job::Jobs;
+use super::job::{Depth, Jobs};
 use crate::database::{Batch, Patience};
 use crate::error::Error;
 use crate::row::integer;
@@ -26,19 +26,23 @@ written AS (
         max_attempts = n.max_attempts, version = n.version, created_ms = n.created_ms,
         expires_ms = n.expires_ms, cancel_asked = n.cancel_asked, cancel_reason = n.cancel_reason,
         progress_done = n.progress_done, progress_total = n.progress_total,
-        progress_message = n.progress_message, attempts = n.attempts, requests = n.requests,
-        answers = n.answers, checkpoint = coalesce(n.checkpoint, j.checkpoint),
-        output = coalesce(n.output, j.output), revision = j.revision + 1
+        progress_message = n.progress_message, attempts = coalesce(n.attempts, j.attempts),
+        requests = coalesce(n.requests, j.requests), answers = coalesce(n.answers, j.answers),
+        checkpoint = coalesce(n.checkpoint, j.checkpoint), output = coalesce(n.output, j.output),
+        revision = j.revision + 1
     FROM next n WHERE j.seq = n.seq AND j.revision = n.revision RETURNING 1),
 counted AS (
     INSERT INTO @job_counts AS c (client, slot, jobs)
     SELECT n.client, $24, n.jobs FROM unnest($22, $23) AS n (client, jobs) ORDER BY 1
     ON CONFLICT (client, slot) DO UPDATE SET jobs = c.jobs + excluded.jobs),
-named AS (INSERT INTO @commits (batch, until_ms) VALUES ($25, @now_ms() + 600000))
+named AS (INSERT INTO @commits (batch, until_ms) SELECT $25, $26 WHERE $26 IS NOT NULL)
 SELECT CASE WHEN (SELECT count(*) FROM written) = cardinality($1) THEN 0 ELSE @conflict() END";
 
 /// The name under which all stored jobs are counted; no client has one with a space.
 pub(super) const STORED: &str = " stored";
+
+/// The same of all failed ones.
+pub(super) const FAILED: &str = " failed";
 
 /// Unfinished jobs that came or went, by client, and under the empty name in all.
 #[derive(Debug, Default)]
@@ -56,6 +60,11 @@ impl Counts {
     /// Jobs that came or went, whatever their stage.
     pub(super) fn add_stored(&mut self, jobs: i64) {
         *self.0.entry(STORED.to_owned()).or_default() += jobs;
+    }
+
+    /// Failed jobs that came or went.
+    pub(super) fn add_failed(&mut self, jobs: i64) {
+        *self.0.entry(FAILED.to_owned()).or_default() += jobs;
     }
 
     pub(super) fn columns(&self) -> (Vec<&str>, Vec<i64>) {
@@ -128,9 +137,21 @@ impl<'j> Columns<'j> {
             let unfinished = i64::from(!next.stage.is_terminal());
             let before = i64::from(job.hot.is_unfinished());
             columns.counts.add(&job.hot.owner, unfinished - before);
+            let failed = i64::from(next.stage == Stage::Failed);
+            columns.counts.add_failed(failed - i64::from(job.hot.stage == "failed"));
         }
         columns
     }
+}
+
+/// Whether a write whose answer was lost may be decided and made again without asking whether it
+/// was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It leaves a name, by which that is found out.
+    Never,
+    /// Nobody could tell the difference: a beat keeps a lease as well twice as once.
+    Harmless,
 }
 
 impl Core {
@@ -138,6 +159,8 @@ impl Core {
     pub(super) async fn transition<V>(
         &self,
         ids: &[&str],
+        depth: Depth,
+        again: Again,
         mut decide: impl FnMut(&mut Jobs) -> Result<V, Error> + Send,
     ) -> Result<V, Error>
     where
@@ -145,27 +168,62 @@ impl Core {
     {
         let mut patience = Patience::new();
         loop {
-            let mut jobs = self.jobs(ids).await?;
+            let mut jobs = self.jobs(ids, depth).await?;
             let verdict = decide(&mut jobs)?;
-            match self.write(&jobs).await {
+            match self.write(&jobs, again).await {
                 Ok(()) => return Ok(verdict),
                 Err(error) => patience.bear(error).await?,
             }
         }
     }
 
-    /// Writes what was decided, or nothing.
-    pub(super) async fn write(&self, jobs: &Jobs) -> Result<(), Error> {
+    /// Writes what was decided, or nothing. Damaged jobs are failed before.
+    pub(super) async fn write(&self, jobs: &Jobs, again: Again) -> Result<(), Error> {
+        for (seq, why) in &jobs.damaged {
+            self.condemn(*seq, why).await?;
+        }
+        self.write_next(jobs, again).await
+    }
+
+    async fn write_next(&self, jobs: &Jobs, again: Again) -> Result<(), Error> {
         let columns = Columns::of(jobs);
         if columns.seq.is_empty() {
             return Ok(());
         }
-        let batch = self.database.next_batch();
-        let written = self.send(batch, &columns).await;
-        self.decided(batch, written).await
+        let name = self.name(jobs.now);
+        match again {
+            Again::Never => {
+                let written = self.send(name.batch, Some(name.until_ms), &columns).await;
+                self.decided(name, written).await
+            }
+            Again::Harmless => self.send(name.batch, None, &columns).await.map(drop),
+        }
     }
 
-    async fn send(&self, batch: Batch, c: &Columns<'_>) -> Result<Vec<Row>, Error> {
+    /// Fails a job of which nothing but its number is known to be right.
+    pub(super) async fn condemn(&self, seq: i64, why: &str) -> Result<(), Error> {
+        let mut patience = Patience::new();
+        loop {
+            let number = [(&seq as _, Type::INT8)];
+            let mut jobs = self.read_jobs("seq = $1", &number, Depth::Whole).await?;
+            let now = jobs.now;
+            if let Some(job) = jobs.all.first_mut() {
+                job.condemn(why, now)?;
+            }
+            match self.write_next(&jobs, Again::Never).await {
+                Ok(()) => return Ok(()),
+                Err(error) => patience.bear(error).await?,
+            }
+        }
+    }
+
+    /// Sends the write, which leaves its name until a time, where there is one.
+    async fn send(
+        &self,
+        batch: Batch,
+        until_ms: Option<i64>,
+        c: &Columns<'_>,
+    ) -> Result<Vec<Row>, Error> {
         let (clients, jobs) = c.counts.columns();
         let (text, numbers) = (Type::TEXT_ARRAY, Type::INT8_ARRAY);
         let values = [
@@ -194,6 +252,7 @@ impl Core {
             (&jobs as _, numbers),
             (&batch.slot() as _, Type::INT2),
             (&batch.0 as _, Type::INT8),
+            (&until_ms as _, Type::INT8),
         ];
         self.database.once(SQL, &values).await
     }

@@ -1,5 +1,6 @@
 //! A server that crashes, and connections that are cut, while many callers work: nothing that was
-//! acknowledged is lost, and nothing is done twice.
+//! acknowledged is lost, nothing has two results though work is taken from workers that stand still,
+//! and everything is counted as it is.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,31 +9,59 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use waxwing_jobs::{
-    Admission, Bounds, Outcome, Phase, Settle, SettleVerdict, Started, Store, StoreError,
+    Admission, Bounds, Claim, Outcome, Phase, Settle, SettleVerdict, Started, Store, StoreError,
 };
 use waxwing_store_postgres::{PostgresConfig, PostgresStore};
 use waxwing_testkit::postgres::{Cluster, programs};
 
-use crate::support::{claim, connect, find, json, nonce, order};
+use crate::support::{claim, connect, find, json, miscounted, nonce, order};
 
 /// What the callers were told.
 #[derive(Default)]
-struct Told {
+pub(crate) struct Told {
     started: Mutex<Vec<String>>,
     /// Which worker was told that its result is stored.
     completed: Mutex<BTreeMap<String, Vec<String>>>,
     admitted: Mutex<Vec<String>>,
     away: AtomicUsize,
+    /// How often a worker was told that the job is no longer its own.
+    stale: AtomicUsize,
+}
+
+/// So short that work is taken from those who stand still, and from all while the server is down.
+const BRIEF: Duration = Duration::from_millis(300);
+
+/// Every so many claims a worker stands still for longer than that.
+const STALLED: usize = 8;
+
+/// Moves jobs whose lease ran out, until it is told to stop.
+pub(crate) async fn sweeper(store: Arc<PostgresStore>, stop: Arc<AtomicBool>) {
+    while !stop.load(Ordering::SeqCst) {
+        match store.sweep(100).await {
+            Ok(_) | Err(StoreError::Unavailable(_)) => {}
+            Err(other) => panic!("{other}"),
+        }
+        tokio::time::sleep(BRIEF / 6).await;
+    }
 }
 
 /// Starts, admits, claims and completes until it is told to stop.
-async fn caller(store: Arc<PostgresStore>, told: Arc<Told>, stop: Arc<AtomicBool>, name: usize) {
+pub(crate) async fn caller(
+    store: Arc<PostgresStore>,
+    told: Arc<Told>,
+    stop: Arc<AtomicBool>,
+    name: usize,
+) {
     for n in 0.. {
         if stop.load(Ordering::SeqCst) {
             return;
         }
         let job = format!("job-{name}-{n}");
-        match store.start(vec![order(&job)]).await.map(|mut verdicts| verdicts.remove(0)) {
+        match store
+            .start(vec![order(&job).with_max_attempts(10_000)])
+            .await
+            .map(|mut verdicts| verdicts.remove(0))
+        {
             Ok(Started::Created) => told.started.lock().unwrap().push(job.clone()),
             Err(StoreError::Unavailable(_)) => drop(told.away.fetch_add(1, Ordering::SeqCst)),
             other => panic!("a start of {job} gave {other:?}"),
@@ -42,11 +71,14 @@ async fn caller(store: Arc<PostgresStore>, told: Arc<Told>, stop: Arc<AtomicBool
             Err(StoreError::Unavailable(_)) => drop(told.away.fetch_add(1, Ordering::SeqCst)),
             other => panic!("an admission of {job} gave {other:?}"),
         }
-        let claimed = match store.claim(claim(2)).await {
+        let claimed = match store.claim(Claim { lease: BRIEF, ..claim(2) }).await {
             Ok(claimed) => claimed,
             Err(StoreError::Unavailable(_)) => continue,
             Err(other) => panic!("{other}"),
         };
+        if n % STALLED == 0 && !claimed.is_empty() {
+            tokio::time::sleep(BRIEF * 2).await;
+        }
         for job in claimed {
             let (name, by) = (job.ticket.id.to_string(), format!("{name}-{n}"));
             let outcome = Outcome::Complete(json(&by));
@@ -54,7 +86,7 @@ async fn caller(store: Arc<PostgresStore>, told: Arc<Told>, stop: Arc<AtomicBool
                 Ok(verdicts) if verdicts == [SettleVerdict::Done] => {
                     told.completed.lock().unwrap().entry(name).or_default().push(by);
                 }
-                Ok(other) => panic!("the only worker of {name} was told {other:?}"),
+                Ok(_) => drop(told.stale.fetch_add(1, Ordering::SeqCst)),
                 Err(StoreError::Unavailable(_)) => {}
                 Err(other) => panic!("{other}"),
             }
@@ -63,7 +95,7 @@ async fn caller(store: Arc<PostgresStore>, told: Arc<Told>, stop: Arc<AtomicBool
 }
 
 /// Waits until the callers were told of so many more starts.
-async fn progress(told: &Told, more: usize) {
+pub(crate) async fn progress(told: &Told, more: usize) {
     let begun = Instant::now();
     let wanted = told.started.lock().unwrap().len() + more;
     while told.started.lock().unwrap().len() < wanted {
@@ -73,7 +105,7 @@ async fn progress(told: &Told, more: usize) {
 }
 
 /// Everything that was acknowledged is there, once.
-async fn check(store: &PostgresStore, told: &Told) {
+pub(crate) async fn check(store: &PostgresStore, told: &Told) {
     let started = told.started.lock().unwrap().clone();
     for job in &started {
         let found = find(store, job).await;
@@ -90,6 +122,7 @@ async fn check(store: &PostgresStore, told: &Told) {
     let verdicts = store.admit(again).await.unwrap();
     assert!(verdicts.iter().all(|verdict| *verdict == Admission::Replayed));
     assert!(!completed.is_empty() && !admitted.is_empty());
+    assert!(told.stale.load(Ordering::SeqCst) > 0, "no worker lost its job");
 }
 
 async fn under_load(server: &mut Cluster, disturb: impl AsyncFnOnce(&mut Cluster, &Told)) {
@@ -101,6 +134,8 @@ async fn under_load(server: &mut Cluster, disturb: impl AsyncFnOnce(&mut Cluster
         let (store, told, stop) = (Arc::clone(&store), Arc::clone(&told), Arc::clone(&stop));
         callers.spawn(caller(store, told, stop, name));
     }
+    let other = PostgresStore::open(&config, Bounds::default()).await.unwrap();
+    callers.spawn(sweeper(Arc::new(other), Arc::clone(&stop)));
     disturb(server, &told).await;
     stop.store(true, Ordering::SeqCst);
     while let Some(ended) = callers.join_next().await {
@@ -110,6 +145,7 @@ async fn under_load(server: &mut Cluster, disturb: impl AsyncFnOnce(&mut Cluster
     drop(store);
     let store = PostgresStore::open(&config, Bounds::default()).await.unwrap();
     check(&store, &told).await;
+    assert_eq!(miscounted(&connect(server).await, "jobs").await, [""; 0]);
 }
 
 fn rounds(most: usize) -> usize {

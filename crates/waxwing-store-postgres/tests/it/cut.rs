@@ -5,18 +5,21 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use waxwing_jobs::{
     Admission, Answers, Beat, BeatVerdict, Bounds, CancelRequest, CancelVerdict, Cause, Failure,
-    InputKey, InputRequest, InputRequests, Outcome, Phase, Progress, PurgeVerdict, RequeueVerdict,
-    Settle, SettleVerdict, Started, Store, state::Cancel,
+    InputKey, InputRequest, InputRequests, NewJob, Outcome, Phase, Progress, PurgeVerdict,
+    RequeueVerdict, Settle, SettleVerdict, Started, Store, state::Cancel,
 };
 use waxwing_store_postgres::{PostgresConfig, PostgresStore};
 
-use crate::support::{LEASE, Place, claim, find, id, json, keyed, nonce, order, owner};
+use crate::support::{
+    LEASE, Place, StillClock, claim, find, id, json, keyed, miscounted, nonce, order, owner,
+};
 
 /// When a connection is cut, seen from the statement that it is cut at.
 #[derive(Clone, Copy, Debug)]
@@ -132,7 +135,7 @@ impl Drop for AbortOnDrop {
 }
 
 /// One message of the protocol: a type, but for the first, and a length that counts itself.
-async fn message(stream: &mut OwnedReadHalf, head: usize) -> Option<Vec<u8>> {
+pub(crate) async fn message(stream: &mut OwnedReadHalf, head: usize) -> Option<Vec<u8>> {
     let mut message = vec![0; head];
     stream.read_exact(&mut message).await.ok()?;
     let length = u32::from_be_bytes(message[head - 4..].try_into().unwrap()) as usize;
@@ -142,7 +145,7 @@ async fn message(stream: &mut OwnedReadHalf, head: usize) -> Option<Vec<u8>> {
 }
 
 /// Goes through every operation; each verdict must be that of an undisturbed run.
-async fn workload(store: &dyn Store, run: usize) {
+async fn workload(store: &dyn Store, run: usize, clock: &StillClock) {
     let name = |name: &str| format!("{name}-{run}");
     let starts = vec![
         order(&name("done")).with_nonce(nonce(&name("n"))),
@@ -196,56 +199,113 @@ async fn workload(store: &dyn Store, run: usize) {
         assert_eq!(phase, Phase::Completed { output }, "{of}");
     }
     assert_eq!(store.sweep(100).await.unwrap().lapsed, 0);
+    upkeep(store, run, clock).await;
     let purged = store.purge(vec![id(&name("done"))]).await;
     assert_eq!(purged, Ok(vec![PurgeVerdict::Done]));
     let census = store.census().await.unwrap();
     assert_eq!((census.queued, census.running, census.parked), (0, 0, 0));
 }
 
+/// A delayed job comes into the queue, a lease runs out, a lifetime ends.
+async fn upkeep(store: &dyn Store, run: usize, clock: &StillClock) {
+    let name = |name: &str| format!("{name}-{run}");
+    let rare = waxwing_core::ToolName::new("rare").unwrap();
+    let brief = NewJob::new(id(&name("brief")), owner(), rare, json(1));
+    let starts = vec![order(&name("later")), order(&name("dead")), brief.with_ttl(LEASE)];
+    assert_eq!(store.start(starts).await.unwrap(), vec![Started::Created; 3]);
+    let jobs = store.claim(claim(9)).await.unwrap();
+    let names: Vec<_> = jobs.iter().map(|job| job.ticket.id.clone()).collect();
+    assert_eq!(names, [id(&name("later")), id(&name("dead"))]);
+    let after = Duration::from_secs(1);
+    let outcome = Outcome::Retry { after, failure: Failure::new(Cause::Tool, "not yet") };
+    let settled = store.settle(vec![Settle { ticket: jobs[0].ticket.clone(), outcome }]).await;
+    assert_eq!(settled, Ok(vec![SettleVerdict::Done]));
+    assert!(store.claim(claim(9)).await.unwrap().is_empty());
+    let again = async |of: &str| {
+        let job = store.claim(claim(9)).await.unwrap().remove(0);
+        assert_eq!((job.attempt, job.ticket.id.clone()), (2, id(&name(of))));
+        let settle = Settle { ticket: job.ticket, outcome: Outcome::Complete(json(2)) };
+        assert_eq!(store.settle(vec![settle]).await, Ok(vec![SettleVerdict::Done]));
+    };
+    clock.advance(after).await;
+    again("later").await;
+    clock.advance(LEASE).await;
+    assert_eq!(store.sweep(100).await.unwrap().lapsed, 1);
+    again("dead").await;
+    assert!(find(store, &name("brief")).await.is_none());
+    let settle = Settle { ticket: jobs[1].ticket.clone(), outcome: Outcome::Complete(json(1)) };
+    assert_eq!(store.settle(vec![settle]).await, Ok(vec![SettleVerdict::Stale]));
+    for of in ["later", "dead"] {
+        let phase = find(store, &name(of)).await.unwrap().phase;
+        assert_eq!(phase, Phase::Completed { output: json(2) }, "{of}");
+    }
+}
+
+/// Has statements prepared, which is the default.
+const PREPARED: &str = "";
+
+/// Has each asked as it comes, as behind a pooler.
+const PLAIN: &str = "&pooled=true";
+
 /// Runs the workload with the connection cut at these statements, and gives how many there were.
-async fn disturbed(place: &Place, run: usize, cuts: &[usize], moment: Moment) -> usize {
+async fn disturbed(
+    (place, clock): (&Place, &StillClock),
+    run: usize,
+    way: &str,
+    (cuts, moment): (&[usize], Moment),
+) -> usize {
     let door = Door::new(place.server.folder(), cuts.to_vec(), moment);
     let (from, to) = (place.server.folder().display(), door.folder.path().display());
-    let url =
-        place.url().replace(&from.to_string(), &to.to_string()) + "&pooled=true&connections=1";
+    let url = place.url().replace(&from.to_string(), &to.to_string()) + way + "&connections=1";
     let config = PostgresConfig::parse(&url).unwrap();
     let store = PostgresStore::open(&config, Bounds::default()).await.unwrap();
-    workload(&store, run).await;
+    workload(&store, run, clock).await;
     door.statements.load(Ordering::SeqCst)
 }
 
 /// Runs the workload on a schema of its own once for each of these cuts.
-async fn each(cuts: &[Vec<usize>], moment: Moment) {
+async fn each(cuts: &[Vec<usize>], way: &str, moment: Moment) {
     let place = Place::new("a_connection_cut_at_any_statement").unwrap();
+    drop(place.open(Bounds::default()).await.unwrap());
+    let clock = StillClock::of(&place).await;
     for (run, cuts) in cuts.iter().enumerate() {
-        disturbed(&place, run, cuts, moment).await;
+        disturbed((&place, &clock), run, way, (cuts, moment)).await;
     }
-    let unfinished = format!(
-        "SELECT coalesce(sum(jobs), 0)::bigint FROM \"{}\".job_counts WHERE client = ''",
-        place.schema
-    );
-    let left: i64 = place.client().await.query_one(&unfinished, &[]).await.unwrap().get(0);
-    assert_eq!(left, 0, "the counters are exact");
+    assert_eq!(miscounted(&place.client().await, &place.schema).await, [""; 0]);
+}
+
+/// How many statements the workload asks in this way.
+async fn statements(way: &str) -> usize {
+    let place = Place::new("a_connection_cut_at_any_statement").unwrap();
+    drop(place.open(Bounds::default()).await.unwrap());
+    let clock = StillClock::of(&place).await;
+    let none: (&[usize], _) = (&[], Moment::BeforeItIsSent);
+    let statements = disturbed((&place, &clock), 0, way, none).await;
+    assert!(statements > 60, "the workload asks for something: {statements}");
+    statements
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_cut_at_any_statement_changes_no_verdict() {
-    let Some(place) = Place::new("a_connection_cut_at_any_statement") else { return };
-    let statements = disturbed(&place, 0, &[], Moment::BeforeItIsSent).await;
-    assert!(statements > 35, "the workload asks for something: {statements}");
+    if Place::new("a_connection_cut_at_any_statement").is_none() {
+        return;
+    }
     let quick = std::env::var("WAXWING_QUICK").is_ok_and(|quick| quick == "1");
-    let cuts = (1..=statements).step_by(if quick { 9 } else { 1 });
-    let once: Vec<Vec<usize>> = cuts.clone().map(|cut| vec![cut]).collect();
+    let step = if quick { 9 } else { 1 };
+    let (prepared, plain) = tokio::join!(statements(PREPARED), statements(PLAIN));
+    let once = |statements| (1..=statements).step_by(step).map(|cut| vec![cut]).collect();
+    let (prepared, once): (Vec<Vec<usize>>, Vec<_>) = (once(prepared), once(plain));
     // And again while the first is being recovered from.
-    let thirds = cuts.filter(|cut| cut % 3 == 0);
+    let thirds = (1..=plain).step_by(step).filter(|cut| cut % 3 == 0);
     let twice: Vec<Vec<usize>> =
         thirds.flat_map(|cut| (1..=3).map(move |later| vec![cut, cut + later])).collect();
     // A run mostly waits for the next try to connect.
     tokio::join!(
-        each(&once, Moment::BeforeItIsSent),
-        each(&once, Moment::WhileItRuns),
-        each(&once, Moment::BeforeItsAnswer),
-        each(&twice, Moment::BeforeItsAnswer),
+        each(&prepared, PREPARED, Moment::BeforeItIsSent),
+        each(&prepared, PREPARED, Moment::WhileItRuns),
+        each(&prepared, PREPARED, Moment::BeforeItsAnswer),
+        each(&once, PLAIN, Moment::BeforeItsAnswer),
+        each(&twice, PLAIN, Moment::BeforeItsAnswer),
     );
 }
 
@@ -254,8 +314,8 @@ struct Nothing;
 
 #[async_trait::async_trait]
 impl waxwing_jobs::Runner for Nothing {
-    fn kinds(&self) -> Vec<waxwing_core::ToolName<'static>> {
-        vec![crate::support::kind()]
+    fn kinds(&self) -> Vec<waxwing_jobs::Kind> {
+        vec![crate::support::kind().into()]
     }
 
     async fn run(
@@ -277,10 +337,10 @@ async fn an_idle_worker_asks_at_most_once_a_second() {
     let engine = waxwing_jobs::Engine::launch(store, Arc::new(Nothing), Default::default());
     // What is asked once, at the start, is not what this is about.
     while door.statements.load(Ordering::SeqCst) < 3 {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let before = door.statements.load(Ordering::SeqCst);
-    tokio::time::sleep(std::time::Duration::from_secs(8)).await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
     let asked = door.statements.load(Ordering::SeqCst) - before;
     assert!((4..=8).contains(&asked), "{asked} statements in eight seconds");
     drop(engine);

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use waxwing_core::ToolName;
 use waxwing_jobs::{
-    Bounds, Engine, EngineConfig, JobContext, JobFailure, Phase, RunOutcome, Runner, Snapshot,
+    Bounds, Engine, EngineConfig, JobContext, JobFailure, Kind, Phase, RunOutcome, Runner, Snapshot,
 };
 
 use crate::support::{Place, id, json, kind, order, owner};
@@ -16,8 +15,8 @@ struct After(Duration);
 
 #[async_trait]
 impl Runner for After {
-    fn kinds(&self) -> Vec<ToolName<'static>> {
-        vec![kind()]
+    fn kinds(&self) -> Vec<Kind> {
+        vec![kind().into()]
     }
 
     async fn run(&self, cx: JobContext) -> Result<RunOutcome, JobFailure> {
@@ -26,6 +25,8 @@ impl Runner for After {
         Ok(RunOutcome::Complete(json(cx.attempt)))
     }
 }
+
+const FOR_LONG: Duration = Duration::from_secs(60);
 
 const NEVER: Duration = Duration::from_secs(1_000_000);
 
@@ -42,7 +43,7 @@ async fn wait(engine: &Engine, name: &str, wanted: fn(&Phase) -> bool) -> Snapsh
     let patience = Instant::now() + Duration::from_secs(20);
     loop {
         let wait = Duration::from_millis(200);
-        let job = engine.wait(&owner(), &id(name), None, wait).await.unwrap().unwrap();
+        let job = engine.wait(&owner(), &id(name), wait).await.unwrap().unwrap();
         if wanted(&job.phase) {
             return job;
         }
@@ -88,11 +89,16 @@ async fn a_poll_that_waits_in_another_store_on_the_database_is_woken() {
     let poller = engine(&place, NEVER).await;
     poller.drain(Duration::ZERO).await;
     let begun = Instant::now();
-    for n in 0..10 {
+    for n in 0..5 {
         let name = format!("wake-{n}");
         worker.start(order(&name)).await.unwrap();
-        wait(&poller, &name, Phase::is_terminal).await;
+        loop {
+            let job = poller.wait(&owner(), &id(&name), FOR_LONG).await.unwrap().unwrap();
+            if job.phase.is_terminal() {
+                break;
+            }
+        }
     }
-    // 30 ms of work and one look each; a poll that is not woken would take 200 ms.
-    assert!(begun.elapsed() < Duration::from_millis(10 * 150), "{:?}", begun.elapsed());
+    // Polls that are not woken last as long as they may.
+    assert!(begun.elapsed() < FOR_LONG, "{:?}", begun.elapsed());
 }

@@ -53,15 +53,27 @@ async fn whoever_has_no_right_to_the_database_is_told_so() {
 #[tokio::test]
 async fn what_another_sets_on_the_server_later_changes_nothing_of_ours() {
     let Some(place) = Place::new("what_another_sets_on_the_server_later") else { return };
-    let store = place.open(Bounds::default()).await.unwrap();
     let client = place.client().await;
-    let role = format!("ALTER DATABASE postgres SET application_name = 'x-{}'", place.schema);
-    client.batch_execute(&role).await.unwrap();
-    assert_eq!(store.health().await, Ok(()));
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waxwing'";
-    let ours: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
-    assert!(ours >= 1);
-    client.batch_execute("ALTER DATABASE postgres RESET application_name").await.unwrap();
+    let database = format!("db_{}", place.schema);
+    client.batch_execute(&format!("CREATE DATABASE {database}")).await.unwrap();
+    let url = place.url().replace("/postgres?", &format!("/{database}?"));
+    let open = async |more: &str| {
+        let config = PostgresConfig::parse(&(url.clone() + more)).unwrap();
+        PostgresStore::open(&config, Bounds::default()).await.unwrap()
+    };
+    let (ours, pooled) = (open("").await, open("&pooled=true").await);
+    let set = format!("ALTER DATABASE {database} SET synchronous_commit = off");
+    client.batch_execute(&set).await.unwrap();
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+    client.execute(cut, &[&database]).await.unwrap();
+    // Both see what the connections that they make now commit with.
+    assert_eq!(ours.health().await, Ok(()));
+    let unsafe_now = pooled.health().await;
+    assert!(matches!(unsafe_now, Err(StoreError::Misconfigured(_))), "{unsafe_now:?}");
+    assert!(refused(&url).await.contains("synchronous_commit=off"));
+    drop((ours, pooled));
+    let gone = format!("DROP DATABASE {database} WITH (FORCE)");
+    client.batch_execute(&gone).await.unwrap();
 }
 
 #[tokio::test]

@@ -129,3 +129,26 @@ pub(crate) fn claim(max: usize) -> Claim {
 pub(crate) async fn find(store: &dyn Store, name: &str) -> Option<Snapshot> {
     store.get(&owner(), &id(name)).await.unwrap()
 }
+
+/// What is counted otherwise than it is there, in a schema on which nothing is at work: nothing,
+/// if every write counts what it does in its own commit.
+pub(crate) async fn miscounted(client: &Client, schema: &str) -> Vec<String> {
+    const SQL: &str = "
+        WITH counted AS (
+            SELECT 'jobs ' || client AS what, sum(jobs) AS n FROM job_counts GROUP BY client
+            UNION ALL SELECT 'nonces ' || scope, sum(nonces) FROM nonce_counts GROUP BY scope),
+        unfinished AS (SELECT owner FROM jobs WHERE stage IN ('queued', 'running', 'parked')),
+        there AS (
+            SELECT 'jobs ' || owner AS what, count(*) AS n FROM unfinished GROUP BY owner
+            UNION ALL SELECT 'jobs ', count(*) FROM unfinished
+            UNION ALL SELECT 'jobs  stored', count(*) FROM jobs
+            UNION ALL SELECT 'jobs  failed', count(*) FROM jobs WHERE stage = 'failed'
+            UNION ALL SELECT 'nonces ' || scope, count(*) FROM nonces GROUP BY scope
+            UNION ALL SELECT 'nonces 0', count(*) FROM nonces)
+        SELECT what || ': ' || coalesce(c.n, 0) || ' counted, ' || coalesce(t.n, 0) || ' there'
+        FROM counted c FULL JOIN there t USING (what)
+        WHERE coalesce(c.n, 0) <> coalesce(t.n, 0)";
+    client.batch_execute(&format!("SET search_path = \"{schema}\"")).await.unwrap();
+    let rows = client.query(SQL, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}

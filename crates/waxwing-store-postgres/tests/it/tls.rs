@@ -32,7 +32,11 @@ async fn open(url: &str) -> Result<PostgresStore, StoreError> {
 #[tokio::test]
 async fn each_mode_verifies_what_it_says() {
     let Some(programs) = programs("each_mode_verifies_what_it_says") else { return };
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Held for as long as the test: the server may have it beside a socket that only stands on it.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.set_reuseaddr(true).unwrap();
+    held.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let port = held.local_addr().unwrap().port();
     let port_setting = format!("port={port}");
     let mut server = Cluster::start(programs, &["listen_addresses=127.0.0.1", &port_setting]);
     server.crash();

@@ -1,7 +1,7 @@
 //! A job whose rows do not read back: it fails, for everybody to see, and stands in nobody's way.
 
 use rusqlite::params;
-use waxwing_jobs::{Attempt, Cause, Failure, StoreError, record, settlement};
+use waxwing_jobs::{StoreError, record};
 
 use super::Tx;
 use crate::error::Error;
@@ -43,15 +43,10 @@ impl Tx<'_> {
             Ok((row.get::<_, u32>(0)?, attempts, row.get::<_, bool>(2)?))
         })?;
         let Some((number, attempts, unfinished)) = found else { return Ok(()) };
-        let earlier = attempts.map(|text| record::attempts_from_text(&text));
-        let mut attempts = earlier.and_then(Result::ok).unwrap_or_default();
-        let failure = Failure::new(Cause::Corrupt, "what was stored of the job does not read back");
-        let attempt = Attempt { number, ended_ms: self.now, failure };
-        settlement::list_attempt(&mut attempts, attempt);
-        let attempts = record::attempts_to_text(&attempts)?;
+        let attempts = record::condemned_attempts(attempts.as_deref(), number, self.now)?;
         // Any of the numbers may be the damaged one: all of them are made such as read back.
         const FAIL: &str = "UPDATE jobs SET stage = 'failed', ready_ms = NULL, rank = NULL,
-            lease_until_ms = NULL, failures = ?2, attempts = ?3,
+            lease_until_ms = NULL, room_until_ms = NULL, failures = ?2, attempts = ?3,
             epoch = min(max(epoch, 0), 9000000000000000000) + 1,
             version = min(max(version, 0), 9000000000000000000) + 1,
             max_attempts = min(max(max_attempts, 1), 4294967295),

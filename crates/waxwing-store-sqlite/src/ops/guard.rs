@@ -1,7 +1,8 @@
-//! Nonces and idempotency keys: what was used, and until when that counts.
+//! Nonces and idempotency keys: whose they are, what was used, and until when that counts.
 
 use rusqlite::params;
-use waxwing_jobs::{Admission, Idempotency, NonceRecord, millis};
+use waxwing_core::ServerId;
+use waxwing_jobs::{Admission, Idempotency, NonceRecord, StoreError, millis};
 
 use super::Tx;
 use crate::error::Error;
@@ -79,6 +80,19 @@ impl Tx<'_> {
             self.execute("UPDATE totals SET nonces = nonces + 1", [])?;
         }
         Ok(())
+    }
+
+    pub(crate) fn bind(&self, server: &ServerId<'_>) -> Result<(), Error> {
+        const FIRST: &str = "UPDATE totals SET server = ?1 WHERE server IS NULL";
+        self.execute(FIRST, [server.as_str()])?;
+        const BOUND: &str = "SELECT server FROM totals";
+        let bound = self.one(BOUND, [], |row| row.get::<_, String>(0))?;
+        match bound {
+            Some(bound) if bound != server.as_str() => {
+                Err(StoreError::of_another(&bound, server).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn raise_mark(&self, name: &str, at_least: i64) -> rusqlite::Result<Option<i64>> {

@@ -1,7 +1,9 @@
 //! Counts and turns: how much is unfinished, and whose job is next.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Row, params};
-use waxwing_jobs::{Bound, Bounds};
+use waxwing_jobs::{Bound, Bounds, Claim};
 
 use super::Tx;
 use crate::error::Error;
@@ -53,7 +55,7 @@ impl Tx<'_> {
             return Ok(Ok(standing));
         }
         // Only what still lives may refuse: make sure that nothing else is counted.
-        while self.expire_jobs(1000)? > 0 {}
+        self.make_room()?;
         let standing = self.standing(owner)?;
         Ok(standing.full(self.bounds).map_or(Ok(standing), Err))
     }
@@ -94,6 +96,26 @@ impl Tx<'_> {
             ON CONFLICT (client) DO UPDATE SET last_rank = ?2";
         self.execute(SQL, params![owner, integer(rank)])?;
         Ok(rank)
+    }
+
+    /// The places of the first jobs in the queue that may be claimed, by their numbers. Each kind's
+    /// queue is read only as far as it is among the first of all.
+    pub(super) fn first_in_queue(&self, claim: &Claim) -> rusqlite::Result<BTreeSet<(i64, i64)>> {
+        const SQL: &str = "SELECT rank, seq FROM jobs
+            WHERE kind = ?1 AND rank IS NOT NULL AND +expires_ms > ?2 ORDER BY rank, seq";
+        let mut first = BTreeSet::new();
+        for kind in &claim.kinds {
+            let mut statement = self.statement(SQL)?;
+            let mut rows = statement.query(params![kind.as_str(), integer(self.now)])?;
+            while let Some(row) = rows.next()? {
+                let place = (row.get(0)?, row.get(1)?);
+                first.insert(place);
+                if first.len() > claim.max && first.pop_last() == Some(place) {
+                    break;
+                }
+            }
+        }
+        Ok(first)
     }
 
     /// Moves the turn to a place that was claimed.

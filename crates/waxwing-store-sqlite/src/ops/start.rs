@@ -59,8 +59,8 @@ impl Tx<'_> {
         let life = Life::new(self.now, job.ttl, job.max_attempts);
         let rank = self.enter(job.owner.as_str(), standing)?;
         const JOB: &str = "INSERT INTO jobs (id, owner, kind, stage, ready_ms, rank, epoch,
-            failures, max_attempts, version, created_ms, expires_ms)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+            failures, max_attempts, version, created_ms, expires_ms, room_until_ms)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)";
         self.execute(
             JOB,
             params![

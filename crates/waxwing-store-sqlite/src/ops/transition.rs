@@ -47,12 +47,16 @@ impl Tx<'_> {
             Stage::Running { lease_until_ms, .. } => lease = Some(integer(lease_until_ms)),
             Stage::Parked | Stage::Completed | Stage::Failed | Stage::Cancelled => {}
         }
-        const SQL: &str = "UPDATE jobs SET stage = ?4, ready_ms = ?5, rank = ?6,
+        // Named only when it changes: its index is then written for a start and an end alone.
+        let room = if next.stage.is_terminal() { "room_until_ms = NULL," } else { "" };
+        let sql = format!(
+            "UPDATE jobs SET {room} stage = ?4, ready_ms = ?5, rank = ?6,
             lease_until_ms = ?7, epoch = ?8, failures = ?9, version = ?10,
             worker = coalesce(?11, worker)
-            WHERE seq = ?1 AND epoch = ?2 AND stage = ?3";
+            WHERE seq = ?1 AND epoch = ?2 AND stage = ?3"
+        );
         let changed = self.execute(
-            SQL,
+            &sql,
             params![
                 hot.seq,
                 integer(hot.life.epoch),

@@ -1,7 +1,7 @@
 //! A sweep: leases that ran out, and everything whose time is over.
 
 use rusqlite::params;
-use waxwing_jobs::{Swept, settlement};
+use waxwing_jobs::{Remaining, Swept, settlement};
 
 use super::Tx;
 use crate::error::Error;
@@ -13,14 +13,17 @@ struct Due {
     hot: rusqlite::Result<Hot>,
 }
 
+/// The most jobs that one start deletes so that there is room for its own.
+const MOST_MADE_ROOM_FOR: usize = 500;
+
 impl Tx<'_> {
     pub(crate) fn sweep(&self, limit: usize) -> Result<Swept, Error> {
-        Ok(Swept {
-            lapsed: self.lapse(limit)?,
-            jobs: self.expire_jobs(limit)?,
-            nonces: self.forget_nonces(limit)?,
-            keys: self.forget_keys(limit)?,
-        })
+        let lapsed = self.lapse(limit)?;
+        let (jobs, unfinished) = self.expire_jobs(limit)?;
+        let nonces = self.forget_nonces(limit)?;
+        let keys = self.forget_keys(limit)?;
+        let remaining = Remaining::after([lapsed, jobs, nonces, keys], limit);
+        Ok(Swept { lapsed, jobs, unfinished, nonces, keys, remaining })
     }
 
     fn due(&self, condition: &str, limit: usize) -> rusqlite::Result<Vec<Due>> {
@@ -54,18 +57,28 @@ impl Tx<'_> {
         self.execute(SQL, [integer(self.now.saturating_add(longest))]).map(drop)
     }
 
-    /// Deletes jobs whose lifetime is over.
-    pub(super) fn expire_jobs(&self, limit: usize) -> Result<usize, Error> {
-        let due = self.due("expires_ms <= ?1 ORDER BY expires_ms", limit)?;
-        let count = due.len();
+    /// Deletes jobs whose lifetime is over: how many, and how many of them had not ended.
+    fn expire_jobs(&self, limit: usize) -> Result<(usize, usize), Error> {
+        self.expire(self.due("expires_ms <= ?1 ORDER BY expires_ms", limit)?)
+    }
+
+    /// Deletes unfinished jobs whose lifetime is over, up to a sweep's limit: they take no room.
+    pub(super) fn make_room(&self) -> Result<(), Error> {
+        let due = self.due("room_until_ms <= ?1 ORDER BY room_until_ms", MOST_MADE_ROOM_FOR)?;
+        self.expire(due).map(drop)
+    }
+
+    fn expire(&self, due: Vec<Due>) -> Result<(usize, usize), Error> {
+        let (count, mut unfinished) = (due.len(), 0);
         for Due { seq, hot } in due {
             if let Some(hot) = self.or_condemn(seq, hot.map_err(Error::from))? {
+                unfinished += usize::from(!hot.life.stage.is_terminal());
                 self.delete(&hot)?;
             } else {
                 self.delete_rows(seq)?;
             }
         }
-        Ok(count)
+        Ok((count, unfinished))
     }
 
     pub(super) fn delete(&self, hot: &Hot) -> Result<(), Error> {

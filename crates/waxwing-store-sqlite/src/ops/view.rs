@@ -4,72 +4,31 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use waxwing_core::{ClientId, JobId, ToolName};
-use waxwing_jobs::state::{Stage, StageName};
-use waxwing_jobs::{
-    CancelRequest, Census, Exchange, Filter, Inspected, Listed, Page, Phase, Progress, Seen,
-    Snapshot, StoreError, millis, record,
-};
+use waxwing_jobs::record::{self, StoredJob, StoredLine};
+use waxwing_jobs::{Census, Filter, Inspected, Page, Seen, Snapshot, millis};
 
 use super::prepare;
 use crate::error::Error;
-use crate::row::{HOT, HOT_COLUMNS, Hot, integer, missing, natural, stage_name};
+use crate::row::{HOT, HOT_COLUMNS, Hot, integer, natural, stage_name};
 
 /// A job as it stands in its rows.
-struct Shown {
-    hot: Hot,
-    kind: String,
-    cancel_asked: bool,
-    cancel_reason: Option<String>,
-    progress: Option<(f64, Option<f64>, Option<String>)>,
-    attempts: Option<String>,
-    output: Option<String>,
-    requests: Option<String>,
-    answers: Option<String>,
-}
-
-impl Shown {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let column = |n| HOT_COLUMNS + n;
-        let progress = match row.get::<_, Option<f64>>(column(2))? {
-            None => None,
-            Some(done) => Some((done, row.get(column(3))?, row.get(column(4))?)),
-        };
-        Ok(Self {
-            hot: Hot::read(row)?,
-            cancel_asked: row.get(5)?,
-            kind: row.get(column(0))?,
-            cancel_reason: row.get(column(1))?,
-            progress,
-            attempts: row.get(column(5))?,
-            output: row.get(column(6))?,
-            requests: row.get(column(7))?,
-            answers: row.get(column(8))?,
-        })
-    }
-
-    fn phase(&self) -> Result<Phase, Error> {
-        Ok(match self.hot.life.stage {
-            Stage::Queued { .. } => Phase::Queued,
-            Stage::Running { .. } => Phase::Running,
-            Stage::Parked => {
-                let texts = self.requests.as_deref().zip(self.answers.as_deref());
-                let (requests, answers) = texts.ok_or_else(|| missing("the requests"))?;
-                let requests = record::requests_from_text(requests)?;
-                let answers = record::answers_from_text(answers)?;
-                let exchange = Exchange::restore(Some(requests), answers);
-                let requests = exchange.waiting_for().ok_or_else(|| missing("a request"))?;
-                Phase::Parked { requests }
-            }
-            Stage::Completed => {
-                let output = self.output.as_deref().ok_or_else(|| missing("the output"))?;
-                Phase::Completed { output: record::json_from_text(output, "the output")? }
-            }
-            Stage::Failed => Phase::Failed,
-            Stage::Cancelled => {
-                Phase::Cancelled { request: CancelRequest::new(self.cancel_reason.clone()) }
-            }
-        })
-    }
+fn stored(row: &Row<'_>) -> rusqlite::Result<StoredJob> {
+    let column = |n| HOT_COLUMNS + n;
+    let hot = Hot::read(row)?;
+    Ok(StoredJob {
+        owner: hot.owner,
+        kind: row.get(column(0))?,
+        life: hot.life,
+        cancel_asked: row.get(5)?,
+        cancel_reason: row.get(column(1))?,
+        progress_done: row.get(column(2))?,
+        progress_total: row.get(column(3))?,
+        progress_message: row.get(column(4))?,
+        attempts: row.get(column(5))?,
+        output: row.get(column(6))?,
+        requests: row.get(column(7))?,
+        answers: row.get(column(8))?,
+    })
 }
 
 /// One job of this owner, by one statement: all of it is of one moment. Only what its stage shows
@@ -89,26 +48,9 @@ pub(crate) fn snapshot(
          FROM jobs WHERE id = ?1 AND owner = ?2"
     );
     let mut statement = prepare(connection, &sql)?;
-    let shown = statement.query_row([id.as_str(), owner.as_str()], Shown::read).optional()?;
-    let Some(shown) = shown.filter(|shown| !shown.hot.life.is_expired(now)) else {
-        return Ok(None);
-    };
-    let phase = shown.phase()?;
-    let life = shown.hot.life;
-    let attempts = shown.attempts.map(|text| record::attempts_from_text(&text)).transpose()?;
-    Ok(Some(Snapshot {
-        id: id.clone().into_owned(),
-        owner: shown.hot.owner()?,
-        kind: ToolName::new(shown.kind)?,
-        phase,
-        progress: shown.progress.and_then(|(done, total, text)| Progress::new(done, total, text)),
-        attempts: attempts.unwrap_or_default(),
-        cancel: shown.cancel_asked.then(|| CancelRequest::new(shown.cancel_reason)),
-        version: life.version,
-        created_ms: life.created_ms,
-        ttl_ms: life.expires_ms.saturating_sub(life.created_ms),
-        read_ms: now,
-    }))
+    let found = statement.query_row([id.as_str(), owner.as_str()], stored).optional()?;
+    let live = found.filter(|stored| !stored.life.is_expired(now));
+    Ok(live.map(|stored| stored.snapshot(id, now)).transpose()?)
 }
 
 /// Changes when any other connection, of this process or another, has committed.
@@ -135,47 +77,18 @@ pub(crate) fn moved(
     Ok(moved)
 }
 
-struct Entry {
-    seq: u64,
-    id: String,
-    owner: String,
-    kind: String,
-    stage: StageName,
-    failures: u32,
-    worker: Option<String>,
-    created_ms: u64,
-}
-
-impl Entry {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            seq: natural(row, 0)?,
-            id: row.get(1)?,
-            stage: stage_name(row, 2)?,
-            owner: row.get(3)?,
-            kind: row.get(4)?,
-            failures: row.get(5)?,
-            worker: row.get(6)?,
-            created_ms: natural(row, 7)?,
-        })
-    }
-
-    fn listed(self, now: u64) -> Result<Listed, Error> {
-        let attempt = match self.stage {
-            StageName::Failed => self.failures,
-            _ => self.failures.saturating_add(1),
-        };
-        Ok(Listed {
-            id: JobId::new(self.id)?,
-            owner: ClientId::new(self.owner)?,
-            kind: ToolName::new(self.kind)?,
-            stage: self.stage,
-            attempt,
-            worker: self.worker,
-            created_ms: self.created_ms,
-            age: Duration::from_millis(now.saturating_sub(self.created_ms)),
-        })
-    }
+/// A job's line, and its number.
+fn line(row: &Row<'_>) -> rusqlite::Result<(u64, StoredLine)> {
+    let line = StoredLine {
+        id: row.get(1)?,
+        stage: stage_name(row, 2)?,
+        owner: row.get(3)?,
+        kind: row.get(4)?,
+        failures: row.get(5)?,
+        worker: row.get(6)?,
+        created_ms: natural(row, 7)?,
+    };
+    Ok((natural(row, 0)?, line))
 }
 
 /// One page of an operator's list.
@@ -200,17 +113,16 @@ pub(crate) fn list(connection: &Connection, filter: &Filter, now: u64) -> Result
         serde_json::Value::from(stages).to_string(),
         limit,
     ];
-    let mut entries = statement.query_map(row, Entry::read)?.collect::<Result<Vec<_>, _>>()?;
-    let more = entries.len() > filter.limit;
-    entries.truncate(filter.limit);
-    let next = entries.last().map(|entry| entry.seq).filter(|_| more);
+    let mut lines = statement.query_map(row, line)?.collect::<Result<Vec<_>, _>>()?;
+    let more = lines.len() > filter.limit;
+    lines.truncate(filter.limit);
+    let next = lines.last().map(|(seq, _)| *seq).filter(|_| more);
     // One damaged job must not hide the others from the operator.
-    let listed = |entry: Entry| {
-        let seq = entry.seq;
-        let listed = entry.listed(now).map_err(StoreError::from);
+    let listed = |(seq, line): (u64, StoredLine)| {
+        let listed = line.listed(now);
         listed.inspect_err(|error| tracing::error!(job = seq, %error, "cannot be listed")).ok()
     };
-    Ok(Page { jobs: entries.into_iter().filter_map(listed).collect(), next })
+    Ok(Page { jobs: lines.into_iter().filter_map(listed).collect(), next })
 }
 
 /// One job by its id, with what only operators see.
@@ -219,15 +131,19 @@ pub(crate) fn inspect(
     id: &JobId<'static>,
     now: u64,
 ) -> Result<Option<Inspected>, Error> {
-    const SQL: &str = "SELECT seq, id, stage, owner, kind, failures, worker, created_ms, input
+    const SQL: &str = "SELECT seq, id, stage, owner, kind, failures, worker, created_ms, input,
+            coalesce(ready_ms, lease_until_ms)
         FROM jobs LEFT JOIN inputs ON inputs.job = seq WHERE id = ?1";
-    let read = |row: &Row<'_>| Ok((Entry::read(row)?, row.get::<_, Option<String>>(8)?));
+    let read = |row: &Row<'_>| {
+        let due_ms = row.get::<_, Option<i64>>(9)?.map(|_| natural(row, 9)).transpose()?;
+        Ok((line(row)?.1, row.get::<_, Option<String>>(8)?, due_ms))
+    };
     let found = prepare(connection, SQL)?.query_row([id.as_str()], read).optional()?;
-    let Some((entry, input)) = found else { return Ok(None) };
-    let listed = entry.listed(now)?;
+    let Some((line, input, due_ms)) = found else { return Ok(None) };
+    let listed = line.listed(now)?;
     let input = input.map(|text| record::json_from_text(&text, "the input")).transpose()?;
     let snapshot = snapshot(connection, &listed.owner, id, now)?;
-    Ok(snapshot.map(|snapshot| Inspected { snapshot, listed, input }))
+    Ok(snapshot.map(|snapshot| Inspected { snapshot, listed, due_ms, input }))
 }
 
 /// How many jobs have not ended, by the indexes of the hot stages: the `+` keeps SQLite from the

@@ -6,8 +6,8 @@ use rusqlite::{Row, params};
 use waxwing_core::{JobId, ToolName};
 use waxwing_jobs::state::{Beaten, News, Stage};
 use waxwing_jobs::{
-    Answers, Beat, BeatVerdict, Claim, Claimed, Settle, SettleVerdict, Ticket, millis, record,
-    settlement,
+    Answers, Beat, BeatVerdict, Claim, Claimed, FOR_EVER, Settle, SettleVerdict, Ticket, millis,
+    record, settlement,
 };
 
 use super::Tx;
@@ -51,19 +51,14 @@ impl Tx<'_> {
              FROM jobs LEFT JOIN inputs ON inputs.job = seq
              LEFT JOIN exchanges ON exchanges.job = seq
              LEFT JOIN checkpoints ON checkpoints.job = seq
-             WHERE rank IS NOT NULL AND +expires_ms > ?1
-               AND kind IN (SELECT value FROM json_each(?2))
-             ORDER BY rank, seq LIMIT ?3"
+             WHERE seq = ?1"
         );
-        let kinds: Vec<&str> = claim.kinds.iter().map(ToolName::as_str).collect();
-        let kinds = serde_json::Value::from(kinds).to_string();
-        let max = integer(claim.max as u64);
-        let candidates = self.all(&sql, params![integer(self.now), kinds, max], |row| {
-            Ok((row.get(0)?, Candidate::read(row)))
-        })?;
-        let mut claimed = Vec::with_capacity(candidates.len());
+        let first = self.first_in_queue(claim)?;
+        let mut claimed = Vec::with_capacity(first.len());
         let mut turn = 0;
-        for (seq, candidate) in candidates {
+        for (_, seq) in first {
+            let found = self.one(&sql, [seq], |row| Ok(Candidate::read(row)))?;
+            let Some(candidate) = found else { continue };
             let job = candidate.map_err(Error::from).and_then(|candidate| {
                 turn = turn.max(candidate.rank);
                 self.claim_one(claim, candidate)
@@ -116,11 +111,10 @@ impl Tx<'_> {
         Ok(Some(job))
     }
 
-    /// Remembers the longest lease that was given, up to a hundred years.
+    /// Remembers the longest lease that was given.
     fn note_lease(&self, lease: Duration) -> rusqlite::Result<()> {
-        const LONGEST: u64 = 100 * 365 * 24 * 3_600_000;
         const SQL: &str = "UPDATE totals SET longest_lease_ms = ?1 WHERE longest_lease_ms < ?1";
-        self.execute(SQL, [integer(millis(lease).min(LONGEST))]).map(drop)
+        self.execute(SQL, [integer(millis(lease.min(FOR_EVER)))]).map(drop)
     }
 
     pub(crate) fn beats(&self, beats: &[Beat]) -> Result<Vec<BeatVerdict>, Error> {

@@ -40,6 +40,11 @@ impl Fixture for Opened {
         Arc::clone(&self.store)
     }
 
+    async fn another(&self) -> Result<Arc<dyn Store>, StoreError> {
+        let clock = Arc::new(self.clock.clone());
+        Ok(Arc::new(SqliteStore::open_with_clock(&self.path, self.bounds, clock)?))
+    }
+
     async fn pass(&self, time: Duration) {
         self.clock.advance(time);
     }

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use waxwing_jobs::{
@@ -16,7 +17,8 @@ use crate::support::{LEASE, claim, clock, find, id, json, open, order, owner};
 
 /// A log's header, and a frame's header before each page.
 const LOG_HEADER: usize = 32;
-const FRAME: usize = 24 + 4096;
+const FRAME_HEADER: usize = 24;
+const FRAME: usize = FRAME_HEADER + 4096;
 
 pub(crate) fn log_of(path: &Path) -> PathBuf {
     PathBuf::from(format!("{}-wal", path.display()))
@@ -26,6 +28,11 @@ pub(crate) fn log_of(path: &Path) -> PathBuf {
 pub(crate) fn copy(from: &Path, to: &Path) {
     fs::copy(from, to).unwrap();
     fs::copy(log_of(from), log_of(to)).unwrap();
+}
+
+/// A directory in memory where there is one: it is the bytes that are tested, not the disk.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// A file, its whole log, and what was acknowledged at which length of the log.
@@ -103,14 +110,19 @@ async fn record(path: &Path) -> Recorded {
     Recorded { file, log: fs::read(log_of(path)).unwrap(), acknowledged }
 }
 
-/// Every length at which a write can end, and some inside of each.
+/// Every length at which a write ends: SQLite writes the header of the log, and of each frame the
+/// header and the page.
+fn writes(log: &[u8]) -> Vec<usize> {
+    let frames = (LOG_HEADER..log.len()).step_by(FRAME);
+    let ends = frames.flat_map(|start| [start + FRAME_HEADER, start + FRAME]);
+    [0, LOG_HEADER].into_iter().chain(ends).filter(|end| *end <= log.len()).collect()
+}
+
+/// The same, and a length inside of each write.
 fn cuts(log: &[u8]) -> Vec<usize> {
-    let mut cuts: Vec<usize> = vec![0, 7, LOG_HEADER];
-    for start in (LOG_HEADER..log.len()).step_by(FRAME) {
-        cuts.extend([start + 11, start + 24 + 2048, start + FRAME]);
-    }
-    cuts.retain(|cut| *cut <= log.len());
-    cuts
+    let ends = writes(log);
+    let torn = ends.iter().zip(ends.iter().skip(1)).map(|(from, to)| from.midpoint(*to));
+    torn.chain(ends.iter().copied()).collect()
 }
 
 pub(crate) fn write(path: &Path, file: &[u8], log: &[u8]) {
@@ -141,7 +153,7 @@ async fn recover(path: &Path, recorded: &Recorded, cut: usize) {
 
 #[tokio::test]
 async fn a_crash_at_any_write_loses_nothing_that_was_acknowledged() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let recorded = record(&dir.path().join("recorded.db")).await;
     let frames = (recorded.log.len() - LOG_HEADER) / FRAME;
     assert!(frames > 40, "the workload writes enough to be worth it: {frames}");
@@ -152,30 +164,55 @@ async fn a_crash_at_any_write_loses_nothing_that_was_acknowledged() {
     }
 }
 
-#[tokio::test]
-async fn a_second_crash_while_the_first_is_recovered_from_loses_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let recorded = record(&dir.path().join("recorded.db")).await;
-    for first in cuts(&recorded.log).into_iter().step_by(29) {
-        let path = dir.path().join(format!("first-{first}.db"));
-        write(&path, &recorded.file, &recorded.log[..first]);
-        // The recovered store writes on; its writes are cut as well.
-        let store = open(&path, &clock());
-        store.start(vec![order("between")]).await.unwrap();
-        let (file, log) = (fs::read(&path).unwrap(), fs::read(log_of(&path)).unwrap());
-        drop(store);
-        let whole = LOG_HEADER + (first.saturating_sub(LOG_HEADER)) / FRAME * FRAME;
-        for second in cuts(&log).into_iter().filter(|cut| *cut >= whole) {
-            let path = dir.path().join(format!("second-{first}-{second}.db"));
-            write(&path, &file, &log[..second]);
-            recover(&path, &recorded, first).await;
-        }
+/// Crashes at one write, then at each of those that the recovered store does; how many those are.
+async fn crash_twice(dir: &Path, recorded: &Recorded, first: usize) -> usize {
+    let path = dir.join(format!("first-{first}.db"));
+    write(&path, &recorded.file, &recorded.log[..first]);
+    let store = open(&path, &clock());
+    store.start(vec![order("between")]).await.unwrap();
+    let (file, log) = (fs::read(&path).unwrap(), fs::read(log_of(&path)).unwrap());
+    drop(store);
+    let whole = LOG_HEADER + (first.saturating_sub(LOG_HEADER)) / FRAME * FRAME;
+    let seconds: Vec<usize> = writes(&log).into_iter().filter(|cut| *cut >= whole).collect();
+    for second in &seconds {
+        let path = dir.join(format!("second-{first}-{second}.db"));
+        write(&path, &file, &log[..*second]);
+        recover(&path, recorded, first).await;
+        fs::remove_file(&path).unwrap();
     }
+    seconds.len()
+}
+
+// More threads than cores, for where most of the time goes by waiting for a disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+async fn a_second_crash_while_the_first_is_recovered_from_loses_nothing() {
+    let dir = Arc::new(scratch());
+    let recorded = Arc::new(record(&dir.path().join("recorded.db")).await);
+    let firsts = Arc::new(Mutex::new(writes(&recorded.log)));
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let (dir, recorded, firsts) =
+            (Arc::clone(&dir), Arc::clone(&recorded), Arc::clone(&firsts));
+        workers.spawn(async move {
+            let next = || firsts.lock().unwrap().pop();
+            let mut pairs = 0;
+            while let Some(first) = next() {
+                pairs += crash_twice(dir.path(), &recorded, first).await;
+            }
+            pairs
+        });
+    }
+    let mut pairs = 0;
+    while let Some(done) = workers.join_next().await {
+        pairs += done.unwrap();
+    }
+    let firsts = writes(&recorded.log).len();
+    assert!(firsts > 100 && pairs > firsts * 8, "{pairs} pairs of {firsts} first crashes");
 }
 
 #[tokio::test]
 async fn a_crash_while_the_log_is_copied_into_the_file_loses_nothing() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let path = dir.path().join("recorded.db");
     let recorded = record(&path).await;
     let copied = dir.path().join("copied.db");
@@ -205,7 +242,7 @@ async fn a_crash_while_the_log_is_copied_into_the_file_loses_nothing() {
 
 #[tokio::test]
 async fn the_test_of_crashes_notices_a_lost_commit() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let recorded = record(&dir.path().join("recorded.db")).await;
     let path = dir.path().join("lossy.db");
     write(&path, &recorded.file, &recorded.log[..recorded.log.len() - FRAME]);

@@ -54,6 +54,46 @@ fn what_is_no_job_store_is_refused_in_one_clear_line() {
 }
 
 #[tokio::test]
+async fn whoever_attaches_makes_no_file_and_changes_none() {
+    let attach = |path: &std::path::Path| {
+        let error = SqliteStore::attach(path, Bounds::default()).unwrap_err();
+        assert!(matches!(error, StoreError::Misconfigured(_)), "{error:?}");
+        let line = error.to_string();
+        assert!(line.contains("`waxwing serve`") && !line.contains('\n'), "{line}");
+        line
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("jobs.db");
+    attach(&path);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was made");
+    let store = SqliteStore::open(&path, Bounds::default()).unwrap();
+    store.start(vec![order("one")]).await.unwrap();
+    let log_of = crate::crash::log_of;
+    for (version, log) in [(0, false), (3, false), (99, false), (3, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let copy = dir.path().join("jobs.db");
+        crate::crash::copy(&path, &copy);
+        let other = rusqlite::Connection::open(&copy).unwrap();
+        other.pragma_update(None, "user_version", version).unwrap();
+        let crashed = (fs::read(&copy).unwrap(), fs::read(log_of(&copy)).unwrap());
+        drop(other);
+        if log {
+            crate::crash::write(&copy, &crashed.0, &crashed.1);
+        }
+        let state = || (fs::read(&copy).unwrap(), fs::read(log_of(&copy)).ok());
+        let before = state();
+        assert_eq!(before.1.is_some(), log);
+        let line = attach(&copy);
+        assert!(line.contains(&format!("schema {version}")), "{line}");
+        assert!(before == state(), "{version}: the file was changed");
+        let names = fs::read_dir(dir.path()).unwrap().count();
+        assert!(log || names == 1, "{version}: files were left beside it");
+    }
+    let attached = SqliteStore::attach(&path, Bounds::default()).unwrap();
+    assert!(find(&attached, "one").await.is_some());
+}
+
+#[tokio::test]
 async fn it_says_what_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let info = open(&dir.path().join("jobs.db"), &clock()).info();

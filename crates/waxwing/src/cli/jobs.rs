@@ -11,7 +11,8 @@ use crate::age::Age;
 pub(super) const ABOUT: &str = "\
 These commands open the store that the configuration names, beside the servers that use it. They are the
 operator's: they see every client's jobs, though of what a job was given and gave only what is asked for
-with --show-input and --show-output.
+with --show-input and --show-output. They make no store and change none of another version: a server
+does that at its start, and it cannot be undone.
 
 retry, cancel and purge take jobs by name and do it at once. Given filters instead, or --all, they say
 what they would do, and do it with --yes:

@@ -8,18 +8,16 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use waxwing_command::Programs;
-use waxwing_core::ClientId;
+use waxwing_core::{ClientId, ServerId};
 use waxwing_server::{Access, AllowRules};
 use waxwing_tools::Registry;
 
+use crate::assembly::{self, Assembly};
 use crate::cli::CheckArgs;
-use crate::config::keyring;
-use crate::config::server::ServerConfig;
-use crate::exit::{Failure, with_sources};
-use crate::keyring_watch::KeyringWatch;
+use crate::exit::Failure;
 use crate::output::{self, Reader};
 use crate::table::{Canvas, Table, flowed};
-use crate::{assembly, terminal};
+use crate::terminal;
 
 use size::ListSize;
 
@@ -37,11 +35,7 @@ struct Report {
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
-    let mut report = Report::default();
-    match ServerConfig::read(&args.config) {
-        Ok(config) => report.look_at(&config),
-        Err(error) => report.errors.push(with_sources(&error)),
-    }
+    let report = Report::of(assembly::assemble(&args.config, &Programs::new()));
     match Reader::told(args.json) {
         Reader::Person => output::print_text(&report.page(output::canvas()))?,
         Reader::Program => output::print(&report)?,
@@ -54,30 +48,27 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
 }
 
 impl Report {
-    fn look_at(&mut self, config: &ServerConfig) {
-        if let Err(failure) = KeyringWatch::open(config) {
-            self.errors.push(failure.text);
+    fn of(made: Assembly) -> Self {
+        let Assembly { config, keys, registry, rules, errors, warnings } = made;
+        let mut report = Self { errors, ..Self::default() };
+        if let Some(registry) = &registry {
+            report.look_at_tools(registry, config.as_ref().map(|config| &config.server_id));
         }
-        let registry = assembly::registry(config, &Programs::new());
-        let rules = assembly::rules(config);
-        for faults in [registry.as_ref().err(), rules.as_ref().err()].into_iter().flatten() {
-            self.errors.extend(faults.iter().cloned());
+        report.warnings.extend(warnings);
+        if let (Some(registry), Some(rules)) = (&registry, &rules) {
+            report.lists = size::lists(registry, rules);
+            report.warnings.extend(report.lists.iter().filter_map(ListSize::warning));
         }
-        if let Ok(registry) = &registry {
-            self.look_at_tools(registry, config);
+        if let (Some(rules), Some(keys)) = (&rules, &keys) {
+            report.look_at_clients(rules, &keys.keys().iter().map(|key| &key.client_id).collect());
         }
-        if let (Ok(registry), Ok(rules)) = (&registry, &rules) {
-            self.look_at_rules(registry, rules);
-        }
-        if let (Ok(rules), Ok(keys)) = (&rules, keyring::list(&config.keyring)) {
-            self.look_at_clients(rules, &keys.into_iter().map(|key| key.client_id).collect());
-        }
+        report
     }
 
     /// Rules are for clients that have a key, and where clients without rules may do nothing, every
     /// client that has a key needs one.
-    fn look_at_clients(&mut self, rules: &AllowRules, known: &BTreeSet<ClientId<'static>>) {
-        let ruled: BTreeSet<_> = rules.clients().cloned().collect();
+    fn look_at_clients(&mut self, rules: &AllowRules, known: &BTreeSet<&ClientId<'static>>) {
+        let ruled: BTreeSet<_> = rules.clients().collect();
         for client in ruled.difference(known) {
             self.warnings.push(format!("there are rules for {client}, which has no key"));
         }
@@ -89,20 +80,14 @@ impl Report {
         }
     }
 
-    fn look_at_tools(&mut self, registry: &Registry, config: &ServerConfig) {
+    fn look_at_tools(&mut self, registry: &Registry, server_id: Option<&ServerId<'_>>) {
         self.tools = registry.iter().count();
         if self.tools == 0 {
             self.warnings.push("there are no tools, so there is nothing to call".to_owned());
         }
-        self.warnings.extend(lint::lint(registry, config.server_id.as_str()));
-    }
-
-    fn look_at_rules(&mut self, registry: &Registry, rules: &AllowRules) {
-        let review = assembly::review(rules, registry);
-        self.errors.extend(review.errors);
-        self.warnings.extend(review.warnings);
-        self.lists = size::lists(registry, rules);
-        self.warnings.extend(self.lists.iter().filter_map(ListSize::warning));
+        if let Some(server_id) = server_id {
+            self.warnings.extend(lint::lint(registry, server_id.as_str()));
+        }
     }
 
     /// What a person reads.

@@ -18,7 +18,7 @@ use self::story::Story;
 use super::init;
 use crate::config::Algorithm;
 use crate::config::client::Profile;
-use crate::config::server::NewConfig;
+use crate::config::new_config::NewConfig;
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::signals::StopSignals;

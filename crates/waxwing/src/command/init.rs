@@ -12,7 +12,7 @@ use crate::cli::InitArgs;
 use crate::config::client::{Profile, ProfileKey};
 use crate::config::halves::NewKey;
 use crate::config::keyring::{self, KeyEntry};
-use crate::config::server::NewConfig;
+use crate::config::new_config::NewConfig;
 use crate::config::{Algorithm, ConfigError, server_key};
 use crate::exit::Failure;
 use crate::{output, terminal};

@@ -12,8 +12,9 @@ use self::act::Act;
 use crate::age::spoken;
 use crate::cli::{JobsCommand, JobsListArgs};
 use crate::exit::Failure;
-use crate::output;
+use crate::output::{self, Reader};
 use crate::table::Table;
+use crate::terminal;
 
 /// How many jobs a list shows unless it is told otherwise.
 const LISTED: usize = 100;
@@ -34,7 +35,18 @@ async fn list(args: JobsListArgs) -> Result<(), Failure> {
     let found = select::jobs(&*store, &args.filter, &StageName::ALL, Some(limit)).await?;
     let jobs: Vec<Value> = found.jobs.iter().map(line).collect();
     let document = json!({ "jobs": jobs, "more": found.more });
-    output::show(args.store.json, &document, || table(&found.jobs))
+    output::show(args.store.json, &document, || table(&found.jobs))?;
+    if found.more && Reader::told(args.store.json) == Reader::Person {
+        terminal::note(
+            "these are the oldest; there are more: --limit N lists more of them, filters fewer",
+        );
+    }
+    Ok(())
+}
+
+/// `1 job`, `2 jobs`.
+fn counted(jobs: usize) -> String {
+    format!("{jobs} job{}", if jobs == 1 { "" } else { "s" })
 }
 
 /// A job in a list: nothing that its client sent or got.

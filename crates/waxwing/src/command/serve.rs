@@ -2,23 +2,24 @@
 
 use tracing_subscriber::filter::LevelFilter;
 use waxwing_command::Programs;
-use waxwing_server::{BoundServer, KeyRings, Server};
+use waxwing_server::{AllowRules, BoundServer, KeyRings, Server};
+use waxwing_tools::Registry;
 
+use crate::assembly::{self, Assembly};
 use crate::audit::{AuditError, AuditFile};
 use crate::cli::{LogLevel, ServeArgs};
 use crate::config::server::ServerConfig;
 use crate::exit::{Exit, Failure, with_sources};
 use crate::keyring_watch::KeyringWatch;
 use crate::signals::{ReloadSignal, StopSignals};
-use crate::{assembly, store, terminal};
+use crate::{store, terminal, worker};
 
 pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     log_at(args.log);
-    let mut config = ServerConfig::read(&args.config)?;
-    config.listen = args.listen.unwrap_or(config.listen);
-    let keys = KeyringWatch::open(&config)?;
     let programs = Programs::new();
-    let server = bind(config, keys.rings(), &programs).await?;
+    let Parts { mut config, keys, registry, rules } = parts(&args, &programs)?;
+    config.listen = args.listen.unwrap_or(config.listen);
+    let server = bind(config, keys.rings(), registry, rules).await?;
     let (mut stop, reload) = (StopSignals::new()?, ReloadSignal::new()?);
     terminal::note(&format!("health on http://{}", server.admin_addr()));
     terminal::note(&format!("listening on http://{}", server.local_addr()));
@@ -62,45 +63,62 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     }
 }
 
-/// Everything that the configuration names, put together; the sockets are open.
-async fn bind(
+/// What a server is made of.
+struct Parts {
     config: ServerConfig,
-    rings: KeyRings,
-    programs: &Programs,
-) -> Result<BoundServer, Failure> {
-    let all = |faults: Vec<String>| Failure::usage(faults.join("\n"));
-    let registry = assembly::registry(&config, programs).map_err(all)?;
+    keys: KeyringWatch,
+    registry: Registry,
+    rules: AllowRules,
+}
+
+/// Everything that the configuration names, if nothing is wrong with any of it.
+fn parts(args: &ServeArgs, programs: &Programs) -> Result<Parts, Failure> {
+    let Assembly { config, keys, registry, rules, errors, warnings } =
+        assembly::assemble(&args.config, programs);
+    let (Some(config), Some(keys), Some(registry), Some(rules), []) =
+        (config, keys, registry, rules, &errors[..])
+    else {
+        return Err(Failure::usage(errors.join("\n")));
+    };
     if registry.iter().next().is_none() {
         terminal::note("no tools are switched on ([tools] and [[tool]] in the configuration)");
     }
-    let rules = assembly::rules(&config).map_err(all)?;
-    let review = assembly::review(&rules, &registry);
-    if !review.errors.is_empty() {
-        return Err(all(review.errors));
-    }
-    for warning in &review.warnings {
+    for warning in &warnings {
         terminal::note(&format!("warning: {warning}"));
     }
-    let store = store::open(&config.store).await?;
+    Ok(Parts { config, keys, registry, rules })
+}
+
+/// The server; its store and its sockets are open.
+async fn bind(
+    config: ServerConfig,
+    rings: KeyRings,
+    registry: Registry,
+    rules: AllowRules,
+) -> Result<BoundServer, Failure> {
+    let ServerConfig { settings, .. } = config;
+    let (worker, jitter_seed) = worker::identity()?;
+    let mut engine = settings.engine;
+    (engine.worker, engine.jitter_seed) = (worker, jitter_seed);
+    let store = store::open(&config.store, settings.bounds, settings.replay).await?;
     let server_id = config.server_id.clone();
     let audit = config.audit.as_ref().map(|audit| -> Result<_, AuditError> {
-        let (file, key) =
-            AuditFile::open(&audit.file, &audit.key(), audit.rotate_bytes(), server_id)?;
-        Ok((file, key, audit.options()))
+        let (file, key) = AuditFile::open(&audit.file, &audit.key, audit.rotate_bytes, server_id)?;
+        Ok((file, key, audit.options))
     });
     let audit = audit.transpose().map_err(|error| Failure::usage(with_sources(&error)))?;
-    let mut builder = Server::builder(config.server_id.clone(), rings, registry, store)
+    let mut builder = Server::builder(config.server_id, rings, registry, store)
         .listen(config.listen)
         .admin_listen(config.admin_listen)
         .authorizer(rules)
-        .limits(config.message_limits())
-        .http(config.http_limits())
-        .replay_capacity(config.replay_capacity())
-        .replay_policy(config.replay_policy())
-        .window(config.clock_window())
-        .jobs(config.job_policy())
-        .engine(config.engine())
-        .drain(config.drain())
+        .limits(settings.message)
+        .http(settings.http)
+        .replay_capacity(settings.nonces)
+        .replay_policy(settings.replay)
+        .window(settings.window)
+        .jobs(settings.jobs)
+        .engine(engine)
+        .drain(settings.drain)
         .origins(config.origins);
     if let Some((file, key, options)) = audit {
         builder = builder.audit(file, key, options);

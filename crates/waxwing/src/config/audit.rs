@@ -1,68 +1,48 @@
 //! `[audit]`: where the audit log is, and what becomes of calls when its disk is slow.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Deserialize;
 use waxwing_server::{AuditOptions, WhenSlow};
 
-use super::server::within;
+use super::fields::Fields;
 use crate::audit::default_key;
 
 /// Bytes after which a file is full: 64 MiB, some 100,000 calls.
 const ROTATE_BYTES: u64 = 64 << 20;
 
-/// The table. Paths in it are relative to the configuration.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AuditTable {
+/// Where the log is, and how it is written.
+#[derive(Debug)]
+pub(crate) struct AuditConfig {
     pub(crate) file: PathBuf,
-    key: Option<PathBuf>,
-    #[serde(default)]
-    when_slow: Slow,
-    slow_ms: Option<u64>,
-    rotate_bytes: Option<u64>,
+    pub(crate) key: PathBuf,
+    /// How large a file gets.
+    pub(crate) rotate_bytes: u64,
+    /// What becomes of calls.
+    pub(crate) options: AuditOptions,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Slow {
-    #[default]
     Wait,
     Refuse,
 }
 
-impl AuditTable {
-    /// The bounds of its values.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        within("audit.slow_ms", self.slow_ms, 1, 3_600_000)?;
-        within("audit.rotate_bytes", self.rotate_bytes, 4096, 1 << 40)
-    }
-
-    /// Resolves its paths.
-    pub(crate) fn within_folder(self, folder: &Path) -> Self {
-        let (file, key) = (folder.join(&self.file), self.key.map(|key| folder.join(key)));
-        Self { file, key, ..self }
-    }
-
-    /// Where its key is.
-    pub(crate) fn key(&self) -> PathBuf {
-        self.key.clone().unwrap_or_else(|| default_key(&self.file))
-    }
-
-    /// How large a file gets.
-    pub(crate) fn rotate_bytes(&self) -> u64 {
-        self.rotate_bytes.unwrap_or(ROTATE_BYTES)
-    }
-
-    /// What becomes of calls.
-    pub(crate) fn options(&self) -> AuditOptions {
+impl AuditConfig {
+    /// Reads the table. Paths in it are relative to `folder`.
+    pub(super) fn read(table: &mut Fields<'_>, folder: &Path) -> Option<Self> {
+        let file = table.required::<PathBuf>("file").map(|file| folder.join(file));
+        let key = table.take::<PathBuf>("key").map(|key| folder.join(key));
         let mut options = AuditOptions::DEFAULT;
-        options.when_slow = match self.when_slow {
-            Slow::Wait => WhenSlow::Wait,
-            Slow::Refuse => WhenSlow::Refuse,
+        options.when_slow = match table.take("when_slow") {
+            None | Some(Slow::Wait) => WhenSlow::Wait,
+            Some(Slow::Refuse) => WhenSlow::Refuse,
         };
-        options.slow_after = self.slow_ms.map_or(options.slow_after, Duration::from_millis);
-        options
+        options.slow_after = table.millis("slow_ms", 1, 3_600_000).unwrap_or(options.slow_after);
+        let rotate_bytes = table.within("rotate_bytes", 4096, 1 << 40).unwrap_or(ROTATE_BYTES);
+        let file = file?;
+        let key = key.unwrap_or_else(|| default_key(&file));
+        Some(Self { file, key, rotate_bytes, options })
     }
 }

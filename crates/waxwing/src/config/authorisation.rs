@@ -5,33 +5,16 @@ use serde_json::{Map, Value};
 use waxwing_core::ClientId;
 use waxwing_server::{Access, AllowRule, AllowRules, ToolPattern};
 
-/// `[authorisation]`: what holds where no rule is.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AuthorisationTable {
-    #[serde(default)]
-    default: DefaultAccess,
-}
+use super::fields::Fields;
 
-/// The verdict on clients that have no rule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// The verdict on clients that have no rule, as the file spells it.
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum DefaultAccess {
+enum DefaultAccess {
     /// They may call every tool.
-    #[default]
     Allow,
     /// They may call none.
     Deny,
-}
-
-/// `[[allow]]`: one rule.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AllowTable {
-    client: ClientId<'static>,
-    tools: Vec<Pattern>,
-    /// A schema that the arguments must also meet.
-    args: Option<Map<String, Value>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -46,35 +29,29 @@ impl TryFrom<String> for Pattern {
     }
 }
 
-/// The rules of a configuration.
-///
-/// # Errors
-/// What is wrong with each rule that cannot hold.
-pub(crate) fn rules(
-    authorisation: &AuthorisationTable,
-    allow: &[AllowTable],
-) -> Result<AllowRules, Vec<String>> {
-    let others = match authorisation.default {
-        DefaultAccess::Allow => Access::Allowed,
-        DefaultAccess::Deny => Access::Denied,
+/// The rules of a file, if nothing is wrong with any of them.
+pub(super) fn read(file: &mut Fields<'_>) -> Option<AllowRules> {
+    let default = file.table("authorisation", |table| table.take("default")).flatten();
+    let others = match default {
+        None | Some(DefaultAccess::Allow) => Access::Allowed,
+        Some(DefaultAccess::Deny) => Access::Denied,
     };
-    let (mut rules, mut faults) = (AllowRules::new(others), Vec::new());
-    for (index, AllowTable { client, tools, args }) in allow.iter().enumerate() {
-        let rule = AllowRule::new(client.clone(), tools.iter().map(|Pattern(it)| it.clone()));
-        let rule = match args {
-            Some(schema) => rule.with_args(Value::Object(schema.clone())),
-            None => Ok(rule),
-        };
-        match rule {
-            Ok(rule) => rules = rules.allow(rule),
-            Err(fault) => {
-                let number = index + 1;
-                faults
-                    .push(format!("[[allow]] {number}, for {client}: the schema of args {fault}"));
-            }
-        }
+    let rules: Option<Vec<AllowRule>> = file.tables("allow", rule).into_iter().collect();
+    Some(rules?.into_iter().fold(AllowRules::new(others), AllowRules::allow))
+}
+
+fn rule(number: usize, table: &mut Fields<'_>) -> Option<AllowRule> {
+    let client = table.required::<ClientId<'static>>("client");
+    if let Some(client) = &client {
+        table.call_it(format_args!("[[allow]] {number}, for {client}"));
     }
-    if faults.is_empty() { Ok(rules) } else { Err(faults) }
+    let tools = table.required::<Vec<Pattern>>("tools");
+    let args = table.take::<Map<String, Value>>("args");
+    let rule = AllowRule::new(client?, tools?.into_iter().map(|Pattern(tool)| tool));
+    match args.map(Value::Object) {
+        None => Some(rule),
+        Some(schema) => rule.with_args(schema).map_err(|fault| table.fault("args", fault)).ok(),
+    }
 }
 
 #[cfg(test)]
@@ -83,19 +60,12 @@ mod tests {
     use waxwing_core::CanonicalJson;
     use waxwing_server::{ArgsAccess, Authorizer as _};
 
+    use super::super::fields::read_text;
     use super::*;
 
-    #[derive(Debug, Deserialize)]
-    struct Part {
-        #[serde(default)]
-        authorisation: AuthorisationTable,
-        #[serde(default)]
-        allow: Vec<AllowTable>,
-    }
-
     fn read(text: &str) -> Result<AllowRules, String> {
-        let part: Part = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-        rules(&part.authorisation, &part.allow).map_err(|faults| faults.join("\n"))
+        let (rules, faults) = read_text(text, super::read);
+        if faults.is_empty() { Ok(rules.unwrap()) } else { Err(faults.join("\n")) }
     }
 
     #[test]
@@ -128,9 +98,9 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (text, words) in [
             ("[authorisation]\ndefault = \"maybe\"", "`maybe`"),
-            ("[authorisation]\ndefalt = \"deny\"", "`defalt`"),
-            ("[[allow]]\nclient = \"a\"\n", "`tools`"),
-            ("[[allow]]\ntools = []\n", "`client`"),
+            ("[authorisation]\ndefalt = \"deny\"", "authorisation.defalt is no key here"),
+            ("[[allow]]\nclient = \"a\"\n", "[[allow]] 1, for a: tools is missing"),
+            ("[[allow]]\ntools = []\n", "[[allow]] number 1: client is missing"),
             ("[[allow]]\nclient = \"a b\"\ntools = []\n", "client_id must be"),
             ("[[allow]]\nclient = \"a\"\ntools = [\"a*b\"]\n", "one star, at the end"),
             ("[[allow]]\nclient = \"a\"\ntools = \"a\"\n", "sequence"),
@@ -138,7 +108,7 @@ mod tests {
             (
                 "[[allow]]\nclient = \"a\"\ntools = [\"*\"]\nargs = { maximun = 1 }\n\
                  [[allow]]\nclient = \"b\"\ntools = [\"*\"]\nargs = { pattern = \"(?=a)\" }\n",
-                "[[allow]] 2, for b: the schema of args at ",
+                "[[allow]] 2, for b: args at ",
             ),
         ] {
             let error = read(text).unwrap_err();

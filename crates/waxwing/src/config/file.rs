@@ -29,6 +29,8 @@ pub(crate) enum ConfigError {
     Syntax { path: PathBuf, line: usize, column: usize, message: String },
     #[error("{}: {message}", path.display())]
     Value { path: PathBuf, message: String },
+    #[error("{}", faults.join("\n"))]
+    Faults { faults: Vec<String> },
     #[error(
         "{} holds secrets and can be read by others (mode {mode:03o}); mend it with: chmod 600 {}",
         path.display(), path.display()
@@ -71,16 +73,20 @@ pub(super) fn read_text(
 }
 
 pub(super) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
-    toml::from_str(text).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start);
-        let before = text.get(..start).unwrap_or(text);
-        ConfigError::Syntax {
-            path: path.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: before.rsplit('\n').next().unwrap_or("").chars().count() + 1,
-            message: error.message().to_owned(),
-        }
-    })
+    toml::from_str(text).map_err(|error| syntax(path, text, &error))
+}
+
+/// An error of the parser's, without the line that it is about.
+pub(super) fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let (line, column) = place(text, error.span().map_or(0, |span| span.start));
+    ConfigError::Syntax { path: path.to_owned(), line, column, message: error.message().to_owned() }
+}
+
+/// The line and column of a byte, from 1.
+pub(super) fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    (before.matches('\n').count() + 1, column)
 }
 
 /// Writes a file that was not there before.
@@ -101,8 +107,9 @@ pub(super) fn write_new(path: &Path, text: &str, privacy: Privacy) -> Result<(),
         .map_err(|source| unwritable(path, source))
 }
 
+/// Whether only its owner can read an open file.
 #[cfg(unix)]
-fn check_mode(path: &Path, file: &File) -> Result<(), ConfigError> {
+pub(super) fn check_mode(path: &Path, file: &File) -> Result<(), ConfigError> {
     use std::os::unix::fs::PermissionsExt as _;
     let metadata = file.metadata().map_err(|source| unreadable(path, source))?;
     let mode = metadata.permissions().mode() & 0o777;
@@ -114,7 +121,7 @@ fn check_mode(path: &Path, file: &File) -> Result<(), ConfigError> {
 }
 
 #[cfg(not(unix))]
-fn check_mode(_: &Path, _: &File) -> Result<(), ConfigError> {
+pub(super) fn check_mode(_: &Path, _: &File) -> Result<(), ConfigError> {
     Ok(())
 }
 

@@ -53,7 +53,7 @@ impl TryFrom<String> for StoreUrl {
                 PostgresConfig::parse(&text).map_err(|error| error.to_string())?;
                 Ok(Self::Postgres(DatabaseUrl { text, folder: PathBuf::new() }))
             }
-            _ => Err("store must be sqlite:PATH, postgres://USER@HOST/DATABASE or memory:".into()),
+            _ => Err("it must be sqlite:PATH, postgres://USER@HOST/DATABASE or memory:".into()),
         }
     }
 }

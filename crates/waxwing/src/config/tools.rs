@@ -1,55 +1,41 @@
 //! `[[tool]]` in `waxwing.toml`: tools that are programs. Everything that is wrong with one is
-//! told at once, under its name, so its keys are read one by one (docs/command-tools.md).
+//! told at once, under its name (docs/command-tools.md).
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
-use toml::{Table, Value as Toml};
+use toml::Value as Toml;
 use waxwing_command::{CommandTool, RetryRule, Variables};
 use waxwing_core::{CanonicalJson, Limits};
 use waxwing_tools::{Annotations, Retry, ToolMode, WrittenSchemas};
+
+use super::fields::Fields;
 
 /// Bytes that a schema's file may have; the registry allows a schema less.
 const LARGEST_SCHEMA: usize = 1 << 20;
 
 const HOUR_MS: u64 = 3_600_000;
 
-/// The command tools of a configuration: those that could be read, with their faults, and the
-/// faults of those that could not.
-#[derive(Debug, Default)]
-pub(crate) struct CommandTools {
-    pub(crate) tools: Vec<CommandTool>,
-    /// One line each: the tool and what is wrong with it.
-    pub(crate) faults: Vec<String>,
+/// Reads the tables: a tool each, unless something is missing or wrong that it cannot be without.
+/// Schemas' files are relative to `folder`.
+pub(super) fn read(file: &mut Fields<'_>, folder: &Path) -> Vec<Option<CommandTool>> {
+    file.tables("tool", |_, table| {
+        if let Some(name) = table.text("name") {
+            let name = format!("tool {name:?}");
+            table.call_it(name);
+        }
+        tool(table, folder)
+    })
 }
 
-/// Reads the tables. Schemas' files are relative to `folder`.
-pub(crate) fn read(tables: &[Table], folder: &Path) -> CommandTools {
-    let mut all = CommandTools::default();
-    for (index, table) in tables.iter().enumerate() {
-        let name = table.get("name").and_then(Toml::as_str);
-        let label = match name {
-            Some(name) => format!("tool {name:?}"),
-            None => format!("[[tool]] number {}", index + 1),
-        };
-        let mut keys = Keys::new(table.clone());
-        all.tools.extend(tool(&mut keys, folder));
-        all.faults.extend(keys.faults.iter().map(|fault| format!("{label}: {fault}")));
-    }
-    all
-}
-
-/// The tool, unless something is missing or wrong that it cannot be without.
-fn tool(keys: &mut Keys, folder: &Path) -> Option<CommandTool> {
+fn tool(keys: &mut Fields<'_>, folder: &Path) -> Option<CommandTool> {
     let name = keys.required::<String>("name");
     let description = keys.required::<String>("description");
     let command = keys.required::<Vec<String>>("command");
     let mode = keys.take::<ToolMode>("mode").unwrap_or(ToolMode::Sync);
-    let input = keys.schema("input_schema", "input_schema_file", folder);
-    let output = keys.schema("output_schema", "output_schema_file", folder);
+    let input = schema(keys, "input_schema", "input_schema_file", folder);
+    let output = schema(keys, "output_schema", "output_schema_file", folder);
     let title = keys.take::<String>("title");
     let annotations = keys.take::<Annotations>("annotations");
     let working_directory = keys.take::<PathBuf>("working_directory");
@@ -63,9 +49,8 @@ fn tool(keys: &mut Keys, folder: &Path) -> Option<CommandTool> {
         stderr_lines: keys.within("stderr_lines", 0, 1 << 20),
         stderr_tail_bytes: keys.within("stderr_tail_bytes", 0, 16 << 10),
     };
-    let variables = keys.table("environment").map(|table| variables(keys, table));
-    let retry = keys.table("retry").map(|table| retry(keys, table));
-    keys.end();
+    let variables = keys.table("environment", variables);
+    let retry = keys.table("retry", retry);
     let schemas = WrittenSchemas { input: input?, output: output? };
     let mut tool = CommandTool::new(name?, description?, mode, schemas, command?);
     tool.title = title;
@@ -77,15 +62,14 @@ fn tool(keys: &mut Keys, folder: &Path) -> Option<CommandTool> {
     Some(tool)
 }
 
-fn variables(keys: &mut Keys, mut table: Keys) -> Variables {
+fn variables(table: &mut Fields<'_>) -> Variables {
     let mut variables = Variables::default();
     variables.pass = table.take("pass").unwrap_or_default();
     variables.set = table.texts("set");
-    keys.adopt(table);
     variables
 }
 
-fn retry(keys: &mut Keys, mut table: Keys) -> RetryRule {
+fn retry(table: &mut Fields<'_>) -> RetryRule {
     let mut rule = RetryRule::default();
     if let Some(codes) = table.take("exit_codes") {
         rule.exit_codes = codes;
@@ -93,7 +77,6 @@ fn retry(keys: &mut Keys, mut table: Keys) -> RetryRule {
     if let Some(is_transient) = table.take::<bool>("signal") {
         rule.signal = if is_transient { Retry::Later } else { Retry::Never };
     }
-    keys.adopt(table);
     rule
 }
 
@@ -123,120 +106,30 @@ impl Bounds {
     }
 }
 
-/// A table whose keys are taken one by one; what is left at the end nobody knows.
-struct Keys {
-    /// What stands before a key in a fault: `environment.` in that table.
-    prefix: &'static str,
-    left: Table,
-    faults: Vec<String>,
-    known: Vec<&'static str>,
-}
-
-impl Keys {
-    fn new(left: Table) -> Self {
-        Self { prefix: "", left, faults: Vec::new(), known: Vec::new() }
-    }
-
-    fn fault(&mut self, key: &str, what: impl std::fmt::Display) {
-        self.faults.push(format!("{}{key} {what}", self.prefix));
-    }
-
-    fn value(&mut self, key: &'static str) -> Option<Toml> {
-        self.known.push(key);
-        self.left.remove(key)
-    }
-
-    fn take<T: DeserializeOwned>(&mut self, key: &'static str) -> Option<T> {
-        let value = self.value(key)?;
-        let taken = T::deserialize(value);
-        taken.map_err(|error| self.fault(key, format_args!("is wrong: {}", error.message()))).ok()
-    }
-
-    fn required<T: DeserializeOwned>(&mut self, key: &'static str) -> Option<T> {
-        if !self.left.contains_key(key) {
-            self.fault(key, "is missing");
+/// A schema, in its place or in a file.
+fn schema(
+    keys: &mut Fields<'_>,
+    key: &'static str,
+    file_key: &'static str,
+    folder: &Path,
+) -> Option<Json> {
+    let (here, file) = (keys.take::<Toml>(key), keys.take::<PathBuf>(file_key));
+    match (here, file) {
+        (Some(_), Some(_)) => {
+            keys.fault(key, format_args!("and {file_key} are both there: one must go"));
+            None
         }
-        self.take(key)
-    }
-
-    fn within<T>(&mut self, key: &'static str, least: u64, most: u64) -> Option<T>
-    where
-        T: TryFrom<u64>,
-    {
-        let number: i64 = self.take(key)?;
-        let right = u64::try_from(number).ok().filter(|number| (least..=most).contains(number));
-        let right = right.and_then(|number| T::try_from(number).ok());
-        if right.is_none() {
-            self.fault(key, format_args!("must be {least} to {most}, and is {number}"));
+        (Some(value), None) => {
+            json(value).map_err(|what| keys.fault(key, format_args!("holds {what}"))).ok()
         }
-        right
-    }
-
-    /// A table within, to be taken apart likewise.
-    fn table(&mut self, key: &'static str) -> Option<Self> {
-        match self.value(key)? {
-            Toml::Table(table) => {
-                let prefix = if key == "retry" { "retry." } else { "environment." };
-                Some(Self { prefix, ..Self::new(table) })
-            }
-            _ => {
-                self.fault(key, "must be a table");
-                None
-            }
-        }
-    }
-
-    /// Names with texts that may be secrets, so that no fault repeats one.
-    fn texts(&mut self, key: &'static str) -> BTreeMap<String, String> {
-        let Some(value) = self.value(key) else { return BTreeMap::new() };
-        let Toml::Table(table) = value else {
-            self.fault(key, "must be a table of names and strings");
-            return BTreeMap::new();
-        };
-        let mut texts = BTreeMap::new();
-        for (name, value) in table {
-            match value {
-                Toml::String(text) => drop(texts.insert(name, text)),
-                _ => self.fault(key, format_args!("must have a string for {name:?}")),
-            }
-        }
-        texts
-    }
-
-    /// A schema, in its place or in a file.
-    fn schema(&mut self, key: &'static str, file_key: &'static str, folder: &Path) -> Option<Json> {
-        match (self.value(key), self.take::<PathBuf>(file_key)) {
-            (Some(_), Some(_)) => {
-                self.fault(key, format_args!("and {file_key} are both there: one must go"));
-                None
-            }
-            (Some(value), None) => {
-                json(value).map_err(|what| self.fault(key, format_args!("holds {what}"))).ok()
-            }
-            (None, Some(file)) => read_schema(&folder.join(file))
-                .map_err(|what| {
-                    self.fault(file_key, format_args!("names a file that is no schema: {what}"))
-                })
-                .ok(),
-            (None, None) => {
-                self.fault(key, format_args!("is missing (or {file_key} = \"x.json\")"));
-                None
-            }
-        }
-    }
-
-    /// Takes over what is wrong with a table within.
-    fn adopt(&mut self, mut table: Self) {
-        table.end();
-        self.faults.append(&mut table.faults);
-    }
-
-    /// Nothing may be left.
-    fn end(&mut self) {
-        self.known.sort_unstable();
-        let known = self.known.join(", ");
-        for key in std::mem::take(&mut self.left).keys() {
-            self.fault(key, format_args!("is no key here; the keys are {known}"));
+        (None, Some(file)) => read_schema(&folder.join(file))
+            .map_err(|what| {
+                keys.fault(file_key, format_args!("names a file that is no schema: {what}"));
+            })
+            .ok(),
+        (None, None) => {
+            keys.fault(key, format_args!("is missing (or {file_key} = \"x.json\")"));
+            None
         }
     }
 }
@@ -269,18 +162,14 @@ fn json(value: Toml) -> Result<Json, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
     use serde_json::json;
 
+    use super::super::fields::read_text;
     use super::*;
 
-    #[derive(Deserialize)]
-    struct File {
-        tool: Vec<Table>,
-    }
-
-    fn parse(text: &str, folder: &Path) -> CommandTools {
-        read(&toml::from_str::<File>(text).unwrap().tool, folder)
+    fn parse(text: &str, folder: &Path) -> (Vec<CommandTool>, Vec<String>) {
+        let (tools, faults) = read_text(text, |file| read(file, folder));
+        (tools.into_iter().flatten().collect(), faults)
     }
 
     const FIVE_LINES: &str = "[[tool]]\nname = \"n\"\ndescription = \"d\"\ncommand = [\"c\", \"a\"]\n\
@@ -288,7 +177,7 @@ mod tests {
 
     #[test]
     fn five_lines_are_enough() {
-        let CommandTools { tools, faults } = parse(FIVE_LINES, Path::new("/"));
+        let (tools, faults) = parse(FIVE_LINES, Path::new("/"));
         assert_eq!(faults, Vec::<String>::new());
         let [tool] = &tools[..] else { panic!("{tools:?}") };
         let schemas = WrittenSchemas { input: json!({"type": "object"}), output: json!(true) };
@@ -310,7 +199,7 @@ mod tests {
                     annotations = { read_only = true }\n\
                     environment = { pass = [\"A\"], set = { B = \"b\" } }\n\
                     retry = { exit_codes = [1, 2], signal = false }\n";
-        let CommandTools { tools, faults } = parse(text, folder.path());
+        let (tools, faults) = parse(text, folder.path());
         assert_eq!(faults, Vec::<String>::new());
         let [tool] = &tools[..] else { panic!("{tools:?}") };
         let limits = &tool.limits;
@@ -340,7 +229,7 @@ mod tests {
                     output_schema_file = \"none.json\"\nqueue = -1\nretry = { exit_codes = [256], x = 1 }\n\
                     environment = 5\n\
                     [[tool]]\ninput_schema = { a = 2026-01-01 }\noutput_schema = { a = inf }\n";
-        let CommandTools { tools, faults } = parse(text, Path::new("/nowhere"));
+        let (tools, faults) = parse(text, Path::new("/nowhere"));
         assert!(tools.is_empty());
         for (start, part) in [
             ("tool \"n\": description is missing", ""),
@@ -362,7 +251,7 @@ mod tests {
         }
         let more = "environment = { set = { A = 4711, B = \"canary\" }, pass = \"x\", all = true }\n\
                     retry = { exit_codes = [256], signals = true }\n";
-        let CommandTools { tools, faults } = parse(&format!("{FIVE_LINES}{more}"), Path::new("/"));
+        let (tools, faults) = parse(&format!("{FIVE_LINES}{more}"), Path::new("/"));
         assert_eq!(tools.len(), 1, "what can be checked further is");
         for start in [
             "tool \"n\": environment.set must have a string for \"A\"",

@@ -128,13 +128,14 @@ fn check_tells_everything_that_is_wrong_at_once() {
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("3 errors, so a server would not start"), "{ran:?}");
     let errors = texts(&report(&ran), "errors");
-    assert!(errors[0].contains("chmod 600"), "{errors:?}");
-    assert!(errors[1].contains("[[allow]] 1, for a: the schema of args at "), "{errors:?}");
-    assert!(errors[2].contains("[[allow]] 2, for b"), "{errors:?}");
+    assert!(errors[0].contains("[[allow]] 1, for a: args at "), "{errors:?}");
+    assert!(errors[1].contains("[[allow]] 2, for b"), "{errors:?}");
+    assert!(errors[2].contains("chmod 600"), "{errors:?}");
 
     site.append("waxwing.toml", "unknown = 1\n");
     let errors = texts(&report(&check(&site)), "errors");
-    assert!(errors.len() == 1 && errors[0].contains("`unknown`"), "{errors:?}");
+    assert_eq!(errors.len(), 4, "{errors:?}");
+    assert!(errors[2].contains("for b: unknown is no key here; the keys are "), "{errors:?}");
     run(waxwing().args(["check", "--config", "/nowhere.toml"]));
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
+use crate::command_tools::Shop;
 use crate::support::{Site, run, run_with_input, waxwing};
 
 #[test]
@@ -101,4 +102,19 @@ fn help_and_version_are_no_failure() {
     let help = run(waxwing().args(["call", "--help"])).stdout;
     assert!(help.contains("is taken as JSON when it is JSON, and as a string otherwise"), "{help}");
     assert!(run(waxwing().arg("--help")).stdout.contains("Exit codes"));
+}
+
+/// With a key the work goes on without its caller, and a server that has waited long enough says so: the
+/// command asks again until there is an outcome.
+#[test]
+fn a_call_with_a_key_may_take_longer_than_a_server_waits() {
+    let shop = Shop::new();
+    shop.tool("slow", "sh", "sleep 1; echo 7", "");
+    shop.tool("too_slow", "sh", "sleep 600", "timeout_ms = 100");
+    shop.site.append("waxwing.toml", "\n[jobs]\nsync_wait_ms = 50\n");
+    let _server = shop.site.serve();
+    assert_eq!(shop.call(&["slow", "--idempotency-key", "k"]).json(), json!(7));
+    for key in [&[][..], &["--idempotency-key", "another"]] {
+        shop.call(&[&["too_slow"], key].concat()).fails(5, &["timeout"]);
+    }
 }

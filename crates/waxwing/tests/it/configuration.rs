@@ -98,14 +98,56 @@ fn an_unknown_key_is_named_with_its_file() {
     site.append("keyring.toml", "secret_id = \"x\"\n");
     serve(&site).fails(1, &["keyring.toml:", "unknown field `secret_id`"]);
     for (text, name) in [
-        ("\n[limit]\n", "`limit`"),
-        ("\n[limits]\nsize = 1\n", "`size`"),
-        ("extra = 1\n", "`extra`"),
+        ("\n[limit]\n", "limit is no key here; the keys are admin_listen, "),
+        ("\n[limits]\nsize = 1\n", "limits.size is no key here"),
+        ("extra = 1\n", "extra is no key here"),
     ] {
         let site = Site::new();
         site.append("waxwing.toml", text);
-        serve(&site).fails(1, &["waxwing.toml:", "unknown field", name]);
+        serve(&site).fails(1, &["waxwing.toml:", name]);
     }
+}
+
+/// Whoever mends a file does not have to start a server for each fault: whichever table it is in, and
+/// also if it is in another file.
+#[test]
+fn every_fault_of_a_configuration_is_told_at_once() {
+    let site = Site::new();
+    site.append(
+        "waxwing.toml",
+        "\n[limits]\nmax_depth = 1000\nmax_mesage = 1\n[jobs]\nlease_ms = \"long\"\n\
+         [audit]\nfile = \"a.jsonl\"\nslow_ms = 0\nrotate_bytes = 1\n\
+         [[tool]]\nname = \"t\"\n[[allow]]\nclient = \"agent\"\ntools = [\"a*b\"]\n",
+    );
+    site.append("keyring.toml", "sekret = 1\n");
+    let faults = [
+        "limits.max_depth must be 4 to 128, and is 1000",
+        "limits.max_mesage is no key here; the keys are connections, max_depth, max_message",
+        "jobs.lease_ms must be a whole number, 100 to 3600000",
+        "audit.slow_ms must be 1 to",
+        "audit.rotate_bytes must be 4096 to",
+        "tool \"t\": command is missing",
+        "[[allow]] 1, for agent: tools is wrong",
+        "keyring.toml:",
+    ];
+    let run_it =
+        |command: &str| run(waxwing().arg(command).arg("--config").arg(site.path("waxwing.toml")));
+    let serve = run_it("serve");
+    serve.fails(1, &faults);
+    for fault in &faults[..7] {
+        let line = serve.stderr.lines().find(|line| line.contains(fault)).unwrap();
+        assert!(line.contains("waxwing.toml:"), "it has its place: {line}");
+    }
+    let check = run_it("check");
+    assert_eq!(check.code, 1);
+    let report: serde_json::Value = serde_json::from_str(&check.stdout).unwrap();
+    for fault in faults {
+        let has = |error: &serde_json::Value| error.as_str().unwrap().contains(fault);
+        assert!(report["errors"].as_array().unwrap().iter().any(has), "{fault}: {report}");
+    }
+    // An operator is told as much: the store's own bounds are among what is wrong.
+    let jobs = run(waxwing().args(["jobs", "list", "--config"]).arg(site.path("waxwing.toml")));
+    jobs.fails(1, &["limits.max_depth"]);
 }
 
 #[test]

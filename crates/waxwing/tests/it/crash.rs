@@ -86,7 +86,7 @@ async fn no_job_is_lost_and_none_has_two_results() {
 
 /// Waits until nobody holds a dead server's port: a program that it was just about to start does, for as
 /// long as that takes.
-fn wait_for_port(address: SocketAddr) {
+pub(crate) fn wait_for_port(address: SocketAddr) {
     let begun = Instant::now();
     while let Err(error) = TcpListener::bind(address) {
         assert!(begun.elapsed() < Duration::from_secs(30), "{address}: {error}");

@@ -84,6 +84,27 @@ fn four_for_nobody_there() {
     site.client(["list"]).fails(4, &["cannot be reached"]);
 }
 
+/// Nobody at the database: `serve` and the operator are told so, as a client is of a server.
+#[test]
+fn four_for_a_store_that_does_not_answer() {
+    let site = Site::new();
+    // A socket that nobody listens on.
+    let folder = site.path("");
+    let folder = folder.to_str().unwrap().replace('/', "%2F");
+    site.keep_jobs_in(&format!("postgres://waxwing@{folder}/waxwing"));
+    let config = site.path("waxwing.toml");
+    let tries = [&["serve"][..], &["jobs", "list"], &["jobs", "show", "some-job"]].map(|words| {
+        let mut command = waxwing();
+        command.args(words).arg("--config").arg(&config);
+        thread::spawn(move || run(&mut command))
+    });
+    for tried in tries {
+        let ran = tried.join().unwrap();
+        ran.fails(4, &["the job store is not available"]);
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    }
+}
+
 #[test]
 fn five_for_tools_that_fail() {
     let site = Site::new();

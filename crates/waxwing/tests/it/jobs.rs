@@ -17,17 +17,17 @@ fn started(site: &Site, seconds: &str) -> String {
 fn a_job_is_accepted_watched_and_polled() {
     let site = Site::new();
     let _server = site.serve();
-    let job = started(&site, "1.5");
+    let job = started(&site, "5");
     let running = site.client(["poll", &job]).json();
     assert_eq!((&running["job_id"], &running["status"]), (&json!(job), &json!("running")));
 
     let watched = site.client(["watch", &job]);
-    assert_eq!(watched.json(), json!({"seconds": 1.5}));
+    assert_eq!(watched.json(), json!({"seconds": 5}));
     let reports: Vec<_> = watched.stderr.lines().filter(|l| l.starts_with("progress ")).collect();
     assert!(!reports.is_empty(), "{}", watched.stderr);
     assert!(reports.iter().all(|line| line.ends_with("/10")), "{reports:?}");
 
-    let done = json!({"job_id": job, "status": "done", "output": {"seconds": 1.5}});
+    let done = json!({"job_id": job, "status": "done", "output": {"seconds": 5}});
     assert_eq!(site.client(["poll", &job]).json(), done);
     assert_eq!(site.client(["poll", &job, "--wait-ms", "30000"]).json(), done);
     assert_eq!(site.client(["cancel", &job]).json(), done, "it had ended");

@@ -103,16 +103,16 @@ fn describe_tells_a_person_what_a_tool_takes() {
 fn watch_shows_a_bar_at_a_terminal_and_takes_it_away() {
     let site = Site::new();
     let _server = site.serve();
-    let started = site.client(["call", "long_task", "seconds=0.6"]).json();
+    let started = site.client(["call", "long_task", "seconds=3"]).json();
     let job = started["job_id"].as_str().unwrap();
     let Some((code, shown)) = at_terminal(&site, &[], ["watch", job]) else { return };
     assert_eq!(code, 0, "{shown:?}");
     assert!(shown.contains("/10") && shown.contains('['), "a bar: {shown:?}");
     let (_, output) = shown.rsplit_once("\u{1b}[2K").unwrap();
     let output = &output[output.find('{').unwrap()..];
-    assert_eq!(serde_json::from_str::<serde_json::Value>(output).unwrap()["seconds"], 0.6);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(output).unwrap()["seconds"], 3);
     // The bar itself has no colours, whatever is asked for.
-    let started = site.client(["call", "long_task", "seconds=0.3"]).json();
+    let started = site.client(["call", "long_task", "seconds=1"]).json();
     let job = started["job_id"].as_str().unwrap();
     let (_, plain) = at_terminal(&site, &[("NO_COLOR", "1")], ["watch", job]).unwrap();
     assert!(!plain.contains("\u{1b}[1m") && !plain.contains("\u{1b}[3"), "{plain:?}");

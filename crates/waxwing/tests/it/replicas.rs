@@ -83,7 +83,7 @@ impl Replicas {
         until("the job begins", async || !self.began().is_empty()).await;
         let Inspected { listed, .. } = self.inspect(&job).await;
         let worker = listed.worker.unwrap();
-        let holds = |server: &ServerProcess| worker == format!("waxwing-{}", server.id());
+        let holds = |server: &ServerProcess| worker.contains(&format!("-{}-", server.id()));
         (job, self.servers.iter().position(holds).unwrap(), listed.attempt)
     }
 
@@ -220,8 +220,14 @@ async fn any_replica_answers_polls_cancels_and_answers() {
         let job = is(first).start("long_task", &json!({"seconds": 20})).await.unwrap().job_id;
         let (waiter, waited) = (is(first + 1).clone(), job.clone());
         let waiting = tokio::spawn(async move { waiter.wait::<Value>(&waited, |_| {}).await });
+        let admin = replicas.servers[(first + 1) % 3].admin;
+        until("a call that waits", async || {
+            get(admin, "/metrics").contains("waxwing_calls_in_flight 1\n")
+        })
+        .await;
         is(first + 2).cancel::<Value>(&job, Some("enough")).await.unwrap();
-        let ended = tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap();
+        // Long before the wait would end by itself.
+        let ended = tokio::time::timeout(PATIENCE / 3, waiting).await.unwrap().unwrap();
         let Err(ClientError::OtherStatus(outcome)) = ended else { panic!("{ended:?}") };
         assert!(matches!(*outcome, Outcome::Cancelled { .. }), "{outcome:?}");
     }

@@ -7,7 +7,7 @@ use waxwing_core::{ClientId, JobId};
 use super::{Row, Table};
 use crate::clock::millis;
 use crate::job::{Phase, Snapshot};
-use crate::state::{Stage, StageName};
+use crate::state::Stage;
 use crate::store::{Census, Filter, Inspected, Listed, Page, Seen};
 
 impl Table {
@@ -77,7 +77,13 @@ impl Table {
     pub(in crate::memory) fn inspect(&self, id: &JobId<'_>, now: u64) -> Option<Inspected> {
         let (id, row) = self.rows.get_key_value(&id.clone().into_owned())?;
         let snapshot = self.snapshot(&row.owner, id, now)?;
-        Some(Inspected { snapshot, listed: listed(id, row, now), input: Some(row.input.clone()) })
+        let (listed, input) = (listed(id, row, now), Some(row.input.clone()));
+        let due_ms = match row.life.stage {
+            Stage::Queued { ready_ms } => Some(ready_ms),
+            Stage::Running { lease_until_ms, .. } => Some(lease_until_ms),
+            Stage::Parked | Stage::Completed | Stage::Failed | Stage::Cancelled => None,
+        };
+        Some(Inspected { snapshot, listed, due_ms, input })
     }
 
     pub(in crate::memory) fn census(&self, now: u64) -> Census {
@@ -104,16 +110,12 @@ impl Table {
 
 fn listed(id: &JobId<'static>, row: &Row, now: u64) -> Listed {
     let stage = row.life.stage.name();
-    let attempt = match stage {
-        StageName::Failed => row.life.failures,
-        _ => row.life.attempt(),
-    };
     Listed {
         id: id.clone(),
         owner: row.owner.clone(),
         kind: row.kind.clone(),
         stage,
-        attempt,
+        attempt: stage.attempt(row.life.failures),
         worker: row.worker.clone(),
         created_ms: row.life.created_ms,
         age: Duration::from_millis(now.saturating_sub(row.life.created_ms)),

@@ -7,7 +7,7 @@ use waxwing_jobs::{
     Bound, CancelRequest, CancelVerdict, PurgeVerdict, RequeueVerdict, Store, StoreError,
 };
 
-use super::select;
+use super::{counted, select};
 use crate::cli::{FilterArgs, JobsActArgs};
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -172,7 +172,7 @@ fn check(act: &Act, args: &JobsActArgs, by_name: bool) -> Result<(), Failure> {
 /// Says what would be done.
 fn preview(act: &Act, jobs: &[JobId<'static>], json: bool) -> Result<(), Failure> {
     let past = act.past();
-    terminal::note(&format!("{} jobs would be {past}; do it with --yes", jobs.len()));
+    terminal::note(&format!("{} would be {past}; do it with --yes", counted(jobs.len())));
     let named: Vec<Value> = jobs.iter().map(|job| json!({ "job_id": job })).collect();
     let document = json!({ "dry_run": true, "jobs": named });
     output::show(json, &document, || {
@@ -203,8 +203,9 @@ fn report(act: &Act, fates: &[(&JobId<'static>, Fate)], json: bool) -> Result<()
     if refused.is_empty() {
         return Ok(());
     }
-    let (count, of, past) = (refused.len(), fates.len(), act.past());
-    let mut text = format!("{count} of {of} jobs were not {past}");
+    let (count, past) = (refused.len(), act.past());
+    let were = if count == 1 { "was" } else { "were" };
+    let mut text = format!("{count} of {} {were} not {past}", counted(fates.len()));
     for (job, fate) in refused.iter().take(10) {
         text.push_str(&format!("\n- {job}: {}", fate.word()));
     }

@@ -6,7 +6,7 @@ use waxwing_jobs::state::StageName;
 use waxwing_jobs::{Filter, Listed, Page, Store};
 
 use crate::cli::{FilterArgs, StoreArgs};
-use crate::config::server::ServerConfig;
+use crate::config::server::ConfigFile;
 use crate::exit::Failure;
 use crate::store;
 
@@ -22,7 +22,8 @@ pub(super) struct Found {
 
 /// The store that the configuration names.
 pub(super) async fn open(args: &StoreArgs) -> Result<Arc<dyn Store>, Failure> {
-    store::open_existing(&ServerConfig::read(&args.config)?.store).await
+    let config = ConfigFile::server(&args.config)?;
+    store::attach(&config.store, config.settings.bounds).await
 }
 
 /// The oldest jobs that the filter lets through, in `stages` unless it names others.

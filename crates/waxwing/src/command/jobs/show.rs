@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use waxwing_core::CanonicalJson;
-use waxwing_jobs::{Attempt, Inspected, Phase, Snapshot, record};
+use waxwing_jobs::{Attempt, Cause, Inspected, Phase, Snapshot, record};
 
 use super::{line, select};
 use crate::age::spoken;
@@ -37,6 +37,14 @@ fn document(found: &Inspected, args: &JobsShowArgs) -> Result<Value, Failure> {
     let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
     put("ttl_ms", (*ttl_ms).into());
     put("ttl_left_ms", created_ms.saturating_add(*ttl_ms).saturating_sub(*read_ms).into());
+    if let Some(Due { what, at_ms, left_ms }) = Due::of(found) {
+        let (at, left) = match what {
+            Move::Ready => ("ready_ms", "ready_in_ms"),
+            Move::LeaseEnds => ("lease_until_ms", "lease_left_ms"),
+        };
+        put(at, at_ms.into());
+        put(left, left_ms.into());
+    }
     if let Some(progress) = progress {
         let (done, total) = (progress.done(), progress.total());
         put("progress", json!({ "done": done, "total": total, "message": progress.message() }));
@@ -62,6 +70,56 @@ fn document(found: &Inspected, args: &JobsShowArgs) -> Result<Value, Failure> {
         Phase::Queued | Phase::Running | Phase::Completed { .. } | Phase::Failed => {}
     }
     Ok(Value::Object(document))
+}
+
+/// When a job moves by itself, store's time, and how long it is until then.
+struct Due {
+    what: Move,
+    at_ms: u64,
+    left_ms: u64,
+}
+
+/// What happens to it then.
+#[derive(Clone, Copy)]
+enum Move {
+    /// It may be claimed: at once, or when the delay of its retry is over.
+    Ready,
+    /// Its worker's lease ends, unless it shows a sign of life.
+    LeaseEnds,
+}
+
+impl Due {
+    fn of(found: &Inspected) -> Option<Self> {
+        let (at_ms, what) = match found.snapshot.phase {
+            Phase::Queued => (found.due_ms?, Move::Ready),
+            Phase::Running => (found.due_ms?, Move::LeaseEnds),
+            _ => return None,
+        };
+        Some(Self { what, at_ms, left_ms: at_ms.saturating_sub(found.snapshot.read_ms) })
+    }
+
+    fn row(&self) -> [String; 2] {
+        let (name, now) = match self.what {
+            Move::Ready => ("ready", "now"),
+            Move::LeaseEnds => ("lease ends", "now: the next sweep moves it"),
+        };
+        let when = match self.left_ms {
+            0 => now.to_owned(),
+            left_ms => format!("in {}", spoken(Duration::from_millis(left_ms))),
+        };
+        [name.to_owned(), when]
+    }
+}
+
+/// What became of an attempt, for a person.
+const fn in_words(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Tool => "the tool failed",
+        Cause::Panic => "the tool panicked",
+        Cause::LeaseLost => "its worker was lost",
+        Cause::Corrupt => "what was stored does not read back",
+        _ => "for a reason that a newer version knows",
+    }
 }
 
 /// Details may repeat what the job was given or what it found, so they are shown as its output is.
@@ -94,6 +152,9 @@ fn table(found: &Inspected, document: &Value) -> Table {
         .row(["worker", listed.worker.as_deref().unwrap_or("-")])
         .row(["age", &spoken(listed.age)])
         .row(["time left", &spoken(Duration::from_millis(left))]);
+    if let Some(due) = Due::of(found) {
+        table.row(due.row());
+    }
     for name in ["progress", "cancel", "waits_for", "input", "output"] {
         if let Some(value) = document.get(name) {
             table.row([name, &value.to_string()]);
@@ -102,8 +163,9 @@ fn table(found: &Inspected, document: &Value) -> Table {
     for attempt in &snapshot.attempts {
         let ago = Duration::from_millis(snapshot.read_ms.saturating_sub(attempt.ended_ms));
         let failure = &attempt.failure;
-        let code = failure.code.map(|code| format!(" {}", code.as_str())).unwrap_or_default();
-        let text = format!("{:?}{code}, {} ago: {}", failure.cause, spoken(ago), failure.message);
+        let code = failure.code.map(|code| format!(" ({})", code.as_str())).unwrap_or_default();
+        let cause = in_words(failure.cause);
+        let text = format!("{cause}{code}, {} ago: {}", spoken(ago), failure.message);
         table.row([&format!("failed attempt {}", attempt.number), &text]);
     }
     table
