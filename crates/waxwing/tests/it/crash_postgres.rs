@@ -11,7 +11,7 @@ use waxwing_testkit::postgres::{Cluster, programs};
 
 use crate::crash::load::{Load, Mortal, check_store, equip};
 use crate::crash::{Random, crashes, patient_client, seed};
-use crate::support::Site;
+use crate::support::{ServerProcess, Site, get};
 
 const TEST: &str = "no_job_is_lost_and_none_has_two_results_when_postgresql_dies";
 
@@ -38,6 +38,15 @@ async fn put_off(load: &Load) {
     }
 }
 
+/// Waits until the server says of itself whether it can serve.
+async fn readiness_is(server: &ServerProcess, status: &str) {
+    let begun = Instant::now();
+    while !tokio::task::block_in_place(|| get(server.admin, "/readyz")).contains(status) {
+        assert!(begun.elapsed() < PATIENCE, "/readyz does not say {status}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_job_is_lost_and_none_has_two_results_when_postgresql_dies() {
     let Some(programs) = programs(TEST) else { return };
@@ -51,6 +60,9 @@ async fn no_job_is_lost_and_none_has_two_results_when_postgresql_dies() {
     let site = Site::new();
     site.keep_jobs_in(&cluster.url("jobs"));
     equip(&site);
+    // The server lives on and keeps its jobs: an absence of the database takes no attempt from them,
+    // save when it comes between a claim and its answer.
+    site.edit("waxwing.toml", "max_attempts = 100000", "max_attempts = 3");
     let server = site.serve();
     let client = patient_client(&site, server.address, 2 * PATIENCE);
     let load = Load::begin(client, Mortal::Database, seed);
@@ -65,8 +77,10 @@ async fn no_job_is_lost_and_none_has_two_results_when_postgresql_dies() {
             tokio::time::sleep(Duration::from_millis(random.below(1000))).await;
             if moment == 0 && is_thorough {
                 put_off(&load).await;
+                readiness_is(&server, "HTTP/1.1 503").await;
             }
             tokio::task::block_in_place(|| cluster.restart());
+            readiness_is(&server, "HTTP/1.1 200").await;
         } else {
             assert!(cut(&cluster).await > 0, "nobody was connected");
         }
@@ -84,5 +98,5 @@ async fn no_job_is_lost_and_none_has_two_results_when_postgresql_dies() {
         "{moments} moments, {jobs} jobs, {retried} tried again, {put_off} answers to come again"
     );
     assert!(jobs > 2 * moments, "too few jobs to mean anything");
-    assert!(!is_thorough || retried > 0 && put_off > 0, "the database was not away for long");
+    assert!(!is_thorough || put_off > 0, "the database was not away for long");
 }
