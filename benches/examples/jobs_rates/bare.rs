@@ -5,6 +5,7 @@ mod sqlite;
 
 pub(crate) use postgres::Reader;
 
+use crate::orders::Ids;
 use crate::places::Place;
 
 /// Rows in one commit.
@@ -16,10 +17,10 @@ pub(crate) fn writer(place: &Place) -> &'static str {
 }
 
 /// Jobs a second, into tables that the store has made.
-pub(crate) async fn starts(place: &Place, name: &str, count: u64) -> f64 {
+pub(crate) async fn starts(place: &Place, name: &str, count: u64, ids: Ids) -> f64 {
     drop(place.open(name).await);
     match place {
-        Place::Files(folder) => sqlite::starts(&folder.path().join(name), count),
-        Place::Server(server) => postgres::starts(&server.url(name), name, count).await,
+        Place::Files(folder) => sqlite::starts(&folder.path().join(name), count, ids),
+        Place::Server(server) => postgres::starts(&server.url(name), name, count, ids).await,
     }
 }

@@ -11,7 +11,7 @@ use waxwing_jobs::{
 };
 
 use crate::bare::Reader;
-use crate::orders::{Idle, by_callers, id, json, kind, order, owner};
+use crate::orders::{Idle, Ids, by_callers, id, json, kind, order, owner};
 use crate::places::Place;
 
 /// Jobs in one commit when a store is filled.
@@ -31,13 +31,13 @@ fn rate(count: u64, began: Instant) -> f64 {
 }
 
 /// Starts a second.
-pub(crate) async fn starts(place: &Place, name: &str, count: u64) -> f64 {
+pub(crate) async fn starts(place: &Place, name: &str, count: u64, ids: Ids) -> f64 {
     let store = place.open(name).await;
     let began = Instant::now();
     by_callers(count, move |n| {
         let store = Arc::clone(&store);
         async move {
-            let started = store.start(vec![order(n)]).await.expect("a start");
+            let started = store.start(vec![ids.order(n)]).await.expect("a start");
             assert_eq!(started, [Started::Created]);
         }
     })

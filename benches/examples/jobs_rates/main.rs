@@ -16,6 +16,7 @@ mod waits;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use orders::Ids;
 use places::Place;
 use table::{Promise, Table, Unit, at, micros, millis, thousands};
 
@@ -79,24 +80,29 @@ impl Args {
     }
 
     async fn starts(&self, place: &Place, table: &mut Table) {
-        let (mut durable, mut bare, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 0..self.rounds {
-            let rate = cases::starts(place, &format!("starts{round}"), self.count).await;
-            durable.push(rate);
-            // Side by side, so that both meet the machine in the same mood.
-            let rows = bare::starts(place, &format!("bare{round}"), self.count).await;
-            bare.push(rows);
-            ratios.push(100.0 * rate / rows);
+        for (ids, which) in [(Ids::Scattered, "ids in no order"), (Ids::Timed, "the server's ids")]
+        {
+            let (mut durable, mut bare, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+            for round in 0..self.rounds {
+                let name = |what| format!("{what}-{ids:?}-{round}").to_lowercase();
+                let rate = cases::starts(place, &name("starts"), self.count, ids).await;
+                durable.push(rate);
+                // Side by side, so that both meet the machine in the same mood.
+                let rows = bare::starts(place, &name("bare"), self.count, ids).await;
+                bare.push(rows);
+                ratios.push(100.0 * rate / rows);
+            }
+            let (least, share) = if place.is_sqlite() {
+                (Promise::AtLeast(10_000.0), Promise::AtLeast(60.0))
+            } else {
+                (Promise::None, Promise::None)
+            };
+            let name = format!("durable starts, 64 callers, {which}");
+            table.add(name, at(&mut durable, 0.5), Unit::PerSecond, least);
+            let name = format!("the same rows by {}, 256 a commit", bare::writer(place));
+            table.add(name, at(&mut bare, 0.5), Unit::PerSecond, Promise::None);
+            table.add("durable starts to bare rows", at(&mut ratios, 0.5), Unit::Percent, share);
         }
-        let (least, share) = if place.is_sqlite() {
-            (Promise::AtLeast(10_000.0), Promise::AtLeast(60.0))
-        } else {
-            (Promise::None, Promise::None)
-        };
-        table.add("durable starts, 64 callers", at(&mut durable, 0.5), Unit::PerSecond, least);
-        let name = format!("the same rows by {}, 256 a commit", bare::writer(place));
-        table.add(name, at(&mut bare, 0.5), Unit::PerSecond, Promise::None);
-        table.add("durable starts to bare rows", at(&mut ratios, 0.5), Unit::Percent, share);
     }
 
     async fn lifecycle(&self, place: &Place, table: &mut Table) {

@@ -17,10 +17,13 @@ pub(crate) fn owner(n: u64) -> ClientId<'static> {
     ClientId::new(format!("client-{}", n % CLIENTS)).expect("a client")
 }
 
+const fn scattered(n: u64) -> u64 {
+    n.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// Ids without an order that an index could profit from.
 pub(crate) fn id(n: u64) -> JobId<'static> {
-    // As unguessable ids are: without an order that an index could profit from.
-    let scattered = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    JobId::new(format!("{scattered:016x}{n:016x}")).expect("an id")
+    JobId::new(format!("{:016x}{n:016x}", scattered(n))).expect("an id")
 }
 
 pub(crate) fn kind() -> ToolName<'static> {
@@ -32,7 +35,31 @@ pub(crate) fn json(value: impl serde::Serialize) -> CanonicalJson<'static> {
 }
 
 pub(crate) fn order(n: u64) -> NewJob {
-    NewJob::new(id(n), owner(n), kind(), json(serde_json::json!({"n": n, "text": "x".repeat(200)})))
+    named(id(n), n)
+}
+
+fn named(id: JobId<'static>, n: u64) -> NewJob {
+    NewJob::new(id, owner(n), kind(), json(serde_json::json!({"n": n, "text": "x".repeat(200)})))
+}
+
+/// What ids a run's jobs have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ids {
+    /// In no order: the harder for an index.
+    Scattered,
+    /// In the order of their starts, as the server makes them.
+    Timed,
+}
+
+impl Ids {
+    pub(crate) fn order(self, n: u64) -> NewJob {
+        match self {
+            Self::Scattered => order(n),
+            Self::Timed => {
+                named(JobId::new(format!("{n:016x}{:016x}", scattered(n))).expect("an id"), n)
+            }
+        }
+    }
 }
 
 /// Has [`CALLERS`] callers do `step` for 0 to `count`, each one after the other.

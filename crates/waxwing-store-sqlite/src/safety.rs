@@ -92,6 +92,8 @@ pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
 
 fn set(connection: &Connection) -> rusqlite::Result<Settings> {
     connection.set_prepared_statement_cache_capacity(128);
+    // Otherwise SQLite compiles a statement anew whenever a value that is bound could change its plan.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let journal_mode = journal_mode(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // On systems whose fsync stops at the drive's cache, go on to the platter. Elsewhere no-ops.

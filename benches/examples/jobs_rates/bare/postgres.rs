@@ -6,7 +6,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Statement};
 
 use super::BATCH;
-use crate::orders::{id, order, owner};
+use crate::orders::{Ids, id, owner};
 
 async fn connect(url: &str) -> Client {
     // The schema is the store's own option.
@@ -18,16 +18,16 @@ async fn connect(url: &str) -> Client {
 
 /// Jobs a second: as arrays, one statement and one commit for each batch, which is the fastest that
 /// the driver has beside COPY.
-pub(super) async fn starts(url: &str, schema: &str, count: u64) -> f64 {
+pub(super) async fn starts(url: &str, schema: &str, count: u64, ids: Ids) -> f64 {
     let client = connect(url).await;
     let sql = format!(
-        "INSERT INTO {schema}.jobs (id, owner, kind, stage, ready_ms, rank, epoch, failures,
+        "INSERT INTO \"{schema}\".jobs (id, owner, kind, stage, ready_ms, rank, epoch, failures,
             max_attempts, version, created_ms, expires_ms, input)
         SELECT id, owner, 'work', 'queued', 1, rank, 0, 0, 3, 1, 1, 3600001, input
         FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) AS n (id, owner, rank, input)"
     );
     let statement = client.prepare(&sql).await.expect("a statement");
-    let orders: Vec<_> = (0..count).map(order).collect();
+    let orders: Vec<_> = (0..count).map(|n| ids.order(n)).collect();
     let began = Instant::now();
     for batch in orders.chunks(BATCH) {
         let ids: Vec<&str> = batch.iter().map(|job| job.id.as_str()).collect();
@@ -50,7 +50,7 @@ impl Reader {
     pub(crate) async fn open(url: &str, schema: &str) -> Self {
         let client = connect(url).await;
         let sql = format!(
-            "SELECT stage, version, expires_ms, output FROM {schema}.jobs WHERE id = $1 AND owner = $2"
+            "SELECT stage, version, expires_ms, output FROM \"{schema}\".jobs WHERE id = $1 AND owner = $2"
         );
         let statement = client.prepare(&sql).await.expect("a statement");
         Self { client, statement }

@@ -6,15 +6,15 @@ use std::time::Instant;
 use rusqlite::{Connection, params};
 
 use super::BATCH;
-use crate::orders::{order, owner};
+use crate::orders::{Ids, owner};
 
 /// Jobs a second.
-pub(super) fn starts(file: &Path, count: u64) -> f64 {
+pub(super) fn starts(file: &Path, count: u64, ids: Ids) -> f64 {
     let connection = Connection::open(file).expect("the file");
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
         .expect("the settings of the store");
-    let orders: Vec<_> = (0..count).map(order).collect();
+    let orders: Vec<_> = (0..count).map(|n| ids.order(n)).collect();
     let began = Instant::now();
     for batch in orders.chunks(BATCH) {
         connection.execute_batch("BEGIN IMMEDIATE").expect("a transaction");
