@@ -2,7 +2,6 @@
 //! said of one that cannot be used.
 
 use std::fs;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
 use serde_json::json;
 use tokio_postgres::{Client, NoTls};
@@ -28,18 +27,16 @@ async fn connect(cluster: &Cluster) -> Client {
     client
 }
 
-/// The version that the header of an SQLite file gives, which is set if it is to be another.
+/// The version that an SQLite file has, which is set if it is to be another. A log that a server left
+/// beside the file is in it afterwards.
 fn version_of(site: &Site, set: Option<u32>) -> u32 {
-    const USER_VERSION: SeekFrom = SeekFrom::Start(60);
-    let options = fs::OpenOptions::new().read(true).write(true).open(site.path("waxwing.db"));
-    let (mut file, mut bytes) = (options.unwrap(), [0; 4]);
+    let file = rusqlite::Connection::open(site.path("waxwing.db")).unwrap();
     if let Some(version) = set {
-        file.seek(USER_VERSION).unwrap();
-        file.write_all(&version.to_be_bytes()).unwrap();
+        file.pragma_update(None, "user_version", version).unwrap();
     }
-    file.seek(USER_VERSION).unwrap();
-    file.read_exact(&mut bytes).unwrap();
-    u32::from_be_bytes(bytes)
+    let version = file.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    file.close().unwrap();
+    version
 }
 
 #[test]
