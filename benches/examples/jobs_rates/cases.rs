@@ -11,7 +11,7 @@ use waxwing_jobs::{
 };
 
 use crate::bare::Reader;
-use crate::orders::{Idle, Ids, by_callers, id, json, kind, order, owner};
+use crate::orders::{Idle, Ids, by_callers, id, json, kind, order, owner, scattered};
 use crate::places::Place;
 
 /// Jobs in one commit when a store is filled.
@@ -148,10 +148,9 @@ pub(crate) async fn polls(place: &Place, stored: [u64; 2]) -> Polls {
         if round == WARMING {
             polls = Polls { stores: [Vec::new(), Vec::new()], bare: Vec::new() };
         }
-        let scattered = |n: u64, stored| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % stored;
         for ((store, stored), times) in stores.iter().zip(&mut polls.stores) {
             for n in round * POLLS..(round + 1) * POLLS {
-                let n = scattered(n, *stored);
+                let n = scattered(n) % stored;
                 let (owner, id, began) = (owner(n), id(n), Instant::now());
                 let found = store.get(&owner, &id).await.expect("a poll");
                 times.push(began.elapsed());
@@ -160,7 +159,7 @@ pub(crate) async fn polls(place: &Place, stored: [u64; 2]) -> Polls {
         }
         if let Some(reader) = &reader {
             for n in round * POLLS..(round + 1) * POLLS {
-                let n = scattered(n, stored[0]);
+                let n = scattered(n) % stored[0];
                 let began = Instant::now();
                 reader.read(n).await;
                 polls.bare.push(began.elapsed());

@@ -17,7 +17,8 @@ pub(crate) fn owner(n: u64) -> ClientId<'static> {
     ClientId::new(format!("client-{}", n % CLIENTS)).expect("a client")
 }
 
-const fn scattered(n: u64) -> u64 {
+/// Numbers in no order, each once.
+pub(crate) const fn scattered(n: u64) -> u64 {
     n.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
